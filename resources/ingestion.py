@@ -1,0 +1,283 @@
+"""Ingestion: landing files into a bronze table, exactly once.
+
+Belongs here: which files are new, the batch protocol, and what bronze adds to a row. Reading one file is ``staging``;
+which Dagster partitions a run reports is for ``lakehouse_assets``.
+
+The protocol of a batch, with number N, one batch at a time per source:
+
+1. its files are staged, then its manifest is written: N, the file versions, the business dates they touch;
+2. their rows are appended to bronze with the token (source, N);
+3. the files are registered in ``system.landing_files`` with the same token;
+4. whoever called reports the dates, and only then calls ``confirm``, which removes the manifest.
+
+After a crash the manifest is still there and the tokens say how far the batch came: what was appended is registered
+and its dates are reported again; what was not is forgotten, for the files are simply listed again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.bronze_rows import bronze_layout, bronze_rows
+from resources.engine import Token
+from resources.landing import route
+from resources.landing_files import KnownFiles, known_files, register
+from resources.manifest import BatchManifest, Manifest, ManifestFile
+from resources.predicates import Predicate
+from resources.staging import FileChangedError, StagedFile, stage
+
+if TYPE_CHECKING:
+    from resources.engine import Engine
+    from resources.landing import Landing, LandingObject
+    from resources.staging import Source
+
+BATCH_BYTES = 128 << 20
+"""Staged bytes after which a batch is committed: it bounds local disk and the size of one commit."""
+_FEW_DAYS = 4
+_AHEAD = dt.timedelta(days=1)
+"""How far a row's date may lie ahead of its file's: a shop east of the file's clock."""
+
+
+class ConcurrentIngestionError(Exception):
+    """Two runs ingest one source at once; the later one gives up its batch."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One file of a running ingestion: its place, of how many, and its key."""
+
+    done: int
+    total: int
+    key: str
+
+
+@dataclass
+class Ingested:
+    """What a run took in.
+
+    Attributes:
+        newest: the newest version of every file of the landing dates asked for, as in ``system.landing_files``.
+        dates: business dates whose bronze rows changed and that must be reported, those of an interrupted run included.
+        rows: rows that bronze now holds of those dates, of every file version.
+        files: ``system.landing_files`` rows of this run.
+        skipped: keys of files that were being written to, left for the next run.
+        version: bronze's newest version, None if nothing was appended.
+    """
+
+    dates: set[dt.date] = field(default_factory=set)
+    rows: dict[dt.date, int] = field(default_factory=dict)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    version: int | None = None
+    newest: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """The ingestion of one source.
+
+    Attributes:
+        root: the lake's root, where manifests are kept.
+        earliest: the first date of the lakehouse's calendar.
+        latest: its last date, today.
+    """
+
+    engine: Engine
+    landing: Landing
+    source: Source
+    root: str
+    earliest: dt.date
+    latest: dt.date
+
+    @property
+    def _manifest(self) -> ManifestFile:
+        return ManifestFile(self.root, self.source.name)
+
+    @property
+    def _bronze(self) -> str:
+        return bronze_layout(self.source).name
+
+    def run(
+        self, landing_dates: Collection[dt.date], *, run_id: str, progress: Callable[[Progress], None] = lambda _: None
+    ) -> Ingested:
+        """Take in every new file version of some landing dates.
+
+        Raises:
+            OSError: the storage failed; nothing is lost, and the next run goes on where this one stopped.
+        """
+        result = Ingested(dates=self._recover())
+        number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
+        known = known_files(self.engine, self.source.name, landing_dates)
+        found = [
+            (landed, day)
+            for landed, day in self._listed(landing_dates)
+            if (newest := known.newest.get(landed.key)) is None or newest["etag"] != landed.etag
+        ]
+        with tempfile.TemporaryDirectory(prefix="lakehouse-staging-") as folder:
+            batch = _Batch()
+            for place, (landed, day) in enumerate(found, start=1):
+                progress(Progress(place, len(found), landed.key))
+                try:
+                    staged = stage(self.landing, landed, day, self.source, Path(folder), self._calendar(day))
+                except (FileChangedError, FileNotFoundError):
+                    result.skipped.append(landed.key)
+                    continue
+                self._add(batch, staged, known)
+                if batch.staged_bytes > BATCH_BYTES:
+                    self._commit(batch, number, result, run_id)
+                    batch, number = _Batch(), number + 1
+            if batch.files:
+                self._commit(batch, number, result, run_id)
+        result.newest = list(known.newest.values())
+        result.rows = self._count(result.dates)
+        return result
+
+    def confirm(self) -> None:
+        """Forget the manifest: every date it names has been reported."""
+        self._manifest.remove()
+
+    def interrupted(self) -> Manifest | None:
+        """Return the batches whose dates may not have been reported yet."""
+        return self._manifest.read()
+
+    def _recover(self) -> set[dt.date]:
+        """Finish what a crashed run left: register what it appended, and return the dates it may not have reported."""
+        manifest = self.interrupted()
+        dates: set[dt.date] = set()
+        for batch in manifest.batches if manifest else ():
+            if self._appended(batch):
+                if self._holds(batch):
+                    register(self.engine, self.source.name, batch.number, batch.files)
+                dates.update(batch.business_dates)
+        return dates
+
+    def _last_number(self) -> int:
+        return self.engine.last_token(self._bronze, self.source.name) or 0
+
+    def _appended(self, batch: BatchManifest) -> bool:
+        return self._last_number() >= batch.number
+
+    def _holds(self, batch: BatchManifest) -> bool:
+        """Whether bronze's batch of this number is this one: of two runs at once, the loser may have left the manifest.
+
+        Registering files that are not in bronze would lose them; files that are there and not registered are only
+        taken in again, as a newer version of themselves.
+        """
+        wanted = {
+            (file["source_file"], file["source_version"])
+            for file in batch.files
+            if file["outcome"] != "copy" and file["business_dates"]
+        }
+        if not wanted:
+            return True
+        where = Predicate("business_date", tuple(batch.business_dates))
+        rows = self.engine.read(self._bronze, where).where(f"batch_id = {batch.number}")
+        held = self.engine.collect(rows.select("source_file", "source_version").distinct()).to_pylist()
+        return wanted <= {(row["source_file"], row["source_version"]) for row in held}
+
+    def _listed(self, landing_dates: Collection[dt.date]) -> list[tuple[LandingObject, dt.date]]:
+        """List the source's objects of some landing dates, in the order of their keys."""
+        name = self.source.name
+        prefixes = [f"{name}/{form}{day}" for day in landing_dates for form in ("", "dt=")]
+        if len(landing_dates) > _FEW_DAYS:
+            prefixes = [f"{name}/"]
+        wanted = set(landing_dates)
+        found = {}
+        for prefix in prefixes:
+            for landed in self.landing.objects(prefix):
+                where = route(landed.key)
+                if where is not None and where.source == name and where.landing_date in wanted:
+                    found[landed.key] = (landed, where.landing_date)
+        return [found[key] for key in sorted(found)]
+
+    def _calendar(self, landing_date: dt.date) -> tuple[dt.date, dt.date]:
+        """Return the first and last business date that a row of some landing date can have."""
+        return self.earliest, min(landing_date + _AHEAD, self.latest)
+
+    def _add(self, batch: _Batch, staged: StagedFile, known: KnownFiles) -> None:
+        """Decide what a staged file is: unchanged, a copy, refused or ingested."""
+        newest = known.newest.get(staged.key)
+        if newest is not None and newest["source_version"] == staged.version:
+            staged.path.unlink()
+            return
+        copy_of = known.first_with(staged) if newest is None else None
+        outcome = "copy" if copy_of else "refused" if staged.refusal else "ingested"
+        row = {
+            "data_source": self.source.name,
+            "source_file": staged.key,
+            "source_version": staged.version,
+            "etag": staged.etag,
+            "size_bytes": staged.size,
+            "landing_date": staged.landing_date,
+            "outcome": outcome,
+            "copy_of": copy_of,
+            "records": staged.records,
+            "rejected_records": staged.rejected_records,
+            "business_dates": [] if copy_of else list(staged.business_dates),
+        }
+        batch.files.append(row)
+        if copy_of is not None:
+            staged.path.unlink()
+        else:
+            batch.staged.append(staged)
+            batch.staged_bytes += staged.path.stat().st_size
+            if outcome == "ingested":  # a refusal replaces nothing, so no day loses rows by it
+                gone = known.dates.get(staged.key, set()) - set(staged.business_dates)
+                batch.superseded += [(staged, day) for day in sorted(gone)]
+        known.add({**row, "batch_id": None})
+
+    def _commit(self, batch: _Batch, number: int, result: Ingested, run_id: str) -> None:
+        layout = bronze_layout(self.source)
+        now = dt.datetime.now(tz=dt.UTC)
+        files = [{**row, "batch_id": number, "ingested_at": now} for row in batch.files]
+        dates = batch.dates()
+        self._write_manifest(run_id, BatchManifest(number, files, sorted(dates)))
+        rows = bronze_rows(self.source, batch.staged, batch.superseded, number, now)
+        # Without rows, too: whoever appends the number owns it, and only the owner registers files under it.
+        version = self.engine.append(layout, rows, token=Token(self.source.name, number), metadata={"run_id": run_id})
+        if version is None:
+            raise ConcurrentIngestionError(
+                f"{layout.name}: another run has just committed batch {number}; nothing of this run's batch is "
+                "committed and its files are taken by the next run"
+            )
+        for staged in batch.staged:
+            staged.path.unlink()
+        result.version = version
+        register(self.engine, self.source.name, number, files)
+        result.dates |= dates
+        result.files += files
+
+    def _write_manifest(self, run_id: str, batch: BatchManifest) -> None:
+        """Add a batch to the manifest; earlier batches that are not confirmed yet stay in it."""
+        manifest = self.interrupted()
+        earlier = [other for other in manifest.batches if other.number != batch.number] if manifest else []
+        self._manifest.write(run_id, [*(other for other in earlier if self._appended(other)), batch])
+
+    def _count(self, days: Collection[dt.date]) -> dict[dt.date, int]:
+        """Return how many rows bronze holds for some days, of every file version."""
+        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+        if not days or self.engine.version(self._bronze) is None:
+            return {}
+        rows = self.engine.read(self._bronze, Predicate("business_date", tuple(days)))
+        counted = self.engine.collect(rows.groupBy("business_date").agg(F.count(F.lit(1)).alias("rows")))
+        return {row["business_date"]: row["rows"] for row in counted.to_pylist()}
+
+
+@dataclass
+class _Batch:
+    """Files on their way into one commit."""
+
+    files: list[dict[str, Any]] = field(default_factory=list)
+    staged: list[StagedFile] = field(default_factory=list)
+    superseded: list[tuple[StagedFile, dt.date]] = field(default_factory=list)
+    staged_bytes: int = 0
+
+    def dates(self) -> set[dt.date]:
+        """Return the business dates whose bronze rows the batch changes."""
+        return {day for staged in self.staged for day in staged.business_dates} | {day for _, day in self.superseded}

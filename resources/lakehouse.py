@@ -1,0 +1,60 @@
+"""The lakehouse as a Dagster resource: the one thing an asset needs to reach tables and landing files.
+
+Belongs here: turning settings into an engine and a landing zone, once per process. Settings are read in ``settings``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import TYPE_CHECKING
+
+from dagster import ConfigurableResource
+
+from resources.ingestion import Ingestion
+from resources.landing import open_landing
+from resources.sail import SailEngine
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    from resources.engine import Engine
+    from resources.landing import Landing
+    from resources.staging import Source
+
+
+class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource is its own value
+    """Tables under ``root``, files under ``landing``, a calendar from ``start_date`` (ISO) to today."""
+
+    root: str
+    landing: str
+    start_date: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Lakehouse:
+        """Return the lakehouse the settings describe; nothing is opened yet."""
+        return cls(root=settings.root, landing=settings.landing, start_date=settings.start_date.isoformat())
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; its session starts when a frame is first asked for."""
+        return _engine(self.root)
+
+    def open_landing(self) -> Landing:
+        """Open the landing zone."""
+        return open_landing(self.landing)
+
+    def ingestion(self, source: Source) -> Ingestion:
+        """Return the ingestion of a source into this lakehouse."""
+        return Ingestion(
+            engine=self.engine,
+            landing=self.open_landing(),
+            source=source,
+            root=self.root,
+            earliest=dt.date.fromisoformat(self.start_date),
+            latest=dt.datetime.now(tz=dt.UTC).date(),
+        )
+
+
+@functools.cache
+def _engine(root: str) -> Engine:
+    return SailEngine(root)

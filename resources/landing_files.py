@@ -1,0 +1,89 @@
+"""The registry of landing files: every file version that was ever taken, and what became of it.
+
+Belongs here: the layout of ``system.landing_files`` and what is asked of it. When a file is registered is
+``ingestion``'s matter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from resources.engine import TableLayout, Token
+from resources.predicates import Predicate
+
+if TYPE_CHECKING:
+    from resources.engine import Engine
+    from resources.staging import StagedFile
+
+FILES = TableLayout(
+    name="system.landing_files",
+    schema=pa.schema(
+        [
+            ("data_source", pa.string()),
+            ("source_file", pa.string()),
+            ("source_version", pa.string()),
+            ("etag", pa.string()),
+            ("size_bytes", pa.int64()),
+            ("landing_date", pa.date32()),
+            ("batch_id", pa.int64()),
+            ("outcome", pa.string()),
+            ("copy_of", pa.string()),
+            ("records", pa.int64()),
+            ("rejected_records", pa.int64()),
+            ("business_dates", pa.list_(pa.date32())),
+            ("ingested_at", pa.timestamp("us", tz="UTC")),
+        ]
+    ),
+    partition_by=("data_source",),
+    properties={"delta.appendOnly": "true"},
+    description="Every file version that was ever taken from the landing zone, and what became of it.",
+)
+
+
+def register(engine: Engine, source: str, number: int, files: Sequence[Mapping[str, Any]]) -> None:
+    """Add the files of a batch, once."""
+    table = pa.Table.from_pylist([dict(row) for row in files], schema=FILES.schema)
+    engine.append(FILES, iter(table.to_batches()), token=Token(source, number))
+
+
+def known_files(engine: Engine, source: str, landing_dates: Collection[dt.date]) -> KnownFiles:
+    """Return what is registered for some landing dates of a source."""
+    known = KnownFiles()
+    if landing_dates and engine.version(FILES.name) is not None:
+        where = Predicate("landing_date", tuple(landing_dates), equals=(("data_source", source),))
+        rows = engine.collect(engine.read(FILES.name, where)).to_pylist()
+        for row in sorted(rows, key=lambda row: row["batch_id"]):
+            known.add(row)
+    return known
+
+
+@dataclass
+class KnownFiles:
+    """What is registered for some landing dates: newest version and dates of each key, first key of each version."""
+
+    newest: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    dates: dict[str, set[dt.date]] = field(default_factory=lambda: defaultdict(set))
+    readable: dict[str, str] = field(default_factory=dict)
+    versions: dict[tuple[dt.date, str], str] = field(default_factory=dict)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take a file version into account; later ones come later."""
+        key = row["source_file"]
+        self.newest[key] = row
+        if row["outcome"] == "ingested":  # a readable version replaces the older ones, a refusal stands beside them
+            self.dates[key] = set()
+            self.readable[key] = row["source_version"]
+        self.dates[key] |= set(row["business_dates"])
+        if row["outcome"] == "ingested":
+            self.versions[row["landing_date"], row["source_version"]] = key
+
+    def first_with(self, staged: StagedFile) -> str | None:
+        """Return the file that first brought the same bytes for the same landing date, and still counts with them."""
+        key = self.versions.get((staged.landing_date, staged.version))
+        return key if key is not None and self.readable[key] == staged.version else None

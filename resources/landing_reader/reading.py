@@ -1,0 +1,55 @@
+"""The way in: one landing file of a declared format, as record batches.
+
+Belongs here: choosing the format's reader, and turning a refusal into a row. Content never raises; storage may.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from resources.landing_reader.batches import refused_batch
+from resources.landing_reader.csv_reader import read_csv
+from resources.landing_reader.decoding import decoded_blocks
+from resources.landing_reader.faults import FileRefused
+from resources.landing_reader.formats import CsvFormat, JsonLinesFormat, LandingFormat
+from resources.landing_reader.jsonl_reader import read_json_lines
+from resources.landing_reader.parquet_reader import read_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+_BLOCK_BYTES: Final = 2 << 20  # measured: larger blocks are no faster and cost memory
+
+
+def read(file: BinaryIO, format: LandingFormat, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[pa.RecordBatch]:  # noqa: A002
+    """Read a landing file, good and rejected records alike, in bounded memory.
+
+    A file that must be refused ends with one row whose ``reject_reason`` starts with ``file:`` and whose
+    ``source_record`` is null. Rows may have been yielded before it: the caller drops them all.
+
+    Args:
+        file: opened for reading bytes, at its start. Parquet seeks where it can and is spooled to disk where not.
+        format: what the source declares about its files. Gzip is recognised by its first bytes.
+        block_bytes: how much is read and judged at a time. It never changes what is yielded, only in which batches.
+
+    Yields:
+        Batches of ``format.schema``. Good records have a null ``reject_reason``. Within the file records are numbered
+        from 1 (CSV: rejected records count, blank lines do not; JSON lines: the line number).
+
+    Raises:
+        OSError: the storage failed. What the file contains never raises.
+    """
+    try:
+        yield from _batches(file, format, block_bytes)
+    except FileRefused as refusal:
+        yield refused_batch(format.schema, str(refusal))
+
+
+def _batches(file: BinaryIO, declared: LandingFormat, block_bytes: int) -> Iterator[pa.RecordBatch]:
+    if isinstance(declared, CsvFormat):
+        return read_csv(decoded_blocks(file, declared.encoding, block_bytes), declared)
+    if isinstance(declared, JsonLinesFormat):
+        return read_json_lines(decoded_blocks(file, declared.encoding, block_bytes), declared)
+    return read_parquet(file, declared, block_bytes)

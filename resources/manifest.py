@@ -1,0 +1,83 @@
+"""The manifest of a source: the batches whose business dates have not been reported yet.
+
+Belongs here: the small file that survives a crash, and its form. What is in it and when it goes is ``ingestion``'s
+matter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resources.storage import delete, read_text, write_text
+
+_DATES, _TIMES = ("landing_date",), ("ingested_at",)
+
+
+@dataclass(frozen=True)
+class BatchManifest:
+    """One batch: its number, its files as in ``system.landing_files``, and the business dates it touches."""
+
+    number: int
+    files: Sequence[Mapping[str, Any]]
+    business_dates: Sequence[dt.date]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The unreported batches of a source, and the run that wrote the last of them."""
+
+    run_id: str
+    batches: Sequence[BatchManifest]
+
+    @property
+    def landing_dates(self) -> list[dt.date]:
+        """The landing dates of the files, in order."""
+        return sorted({file["landing_date"] for batch in self.batches for file in batch.files})
+
+
+class ManifestFile:
+    """Where the manifest of a source is kept, below the lake's root."""
+
+    def __init__(self, root: str, source: str) -> None:
+        """Name the place; nothing is read yet."""
+        self._location = f"{root}/system/manifests/{source}.json"
+
+    def read(self) -> Manifest | None:
+        """Return the manifest, or None where every date has been reported."""
+        text = read_text(self._location)
+        if text is None:
+            return None
+        found = json.loads(text)
+        return Manifest(found["run_id"], [_batch(batch) for batch in found["batches"]])
+
+    def write(self, run_id: str, batches: Iterable[BatchManifest]) -> None:
+        """Replace the manifest."""
+        found = {
+            "run_id": run_id,
+            "batches": [
+                {"number": batch.number, "files": list(batch.files), "business_dates": list(batch.business_dates)}
+                for batch in batches
+            ],
+        }
+        write_text(self._location, json.dumps(found, default=str, indent=1))
+
+    def remove(self) -> None:
+        """Forget the manifest."""
+        delete(self._location)
+
+
+def _batch(found: Mapping[str, Any]) -> BatchManifest:
+    days = [dt.date.fromisoformat(day) for day in found["business_dates"]]
+    return BatchManifest(int(found["number"]), [_file(file) for file in found["files"]], days)
+
+
+def _file(found: Mapping[str, Any]) -> dict[str, Any]:
+    file = dict(found)
+    file |= {name: dt.date.fromisoformat(file[name]) for name in _DATES}
+    file |= {name: dt.datetime.fromisoformat(file[name]) for name in _TIMES}
+    file["business_dates"] = [dt.date.fromisoformat(day) for day in file["business_dates"]]
+    return file
