@@ -1,0 +1,173 @@
+"""The audit: what a stream of judged rows says about each day, and whether the day may be published.
+
+Belongs here: counting outcomes on the way to the commit, and the verdict. Nothing here reads or writes a table; the
+order of verdict, commit, quarantine and ledger is ``publication``'s matter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES
+
+if TYPE_CHECKING:
+    from quality.judge import Policy
+
+_JUDGEMENT = (OUTCOME, RULES, REJECTED, DIGEST)
+
+
+class HeldError(Exception):
+    """Some days of a write must not be published; raised before the commit, so nothing is committed."""
+
+    def __init__(self, days: tuple[dt.date, ...]) -> None:
+        """Take the days."""
+        super().__init__(f"held: {', '.join(map(str, days))}")
+        self.days = days
+
+
+@dataclass
+class DayTally:
+    """What became of the rows of one partition.
+
+    Attributes:
+        rows_in: rows of the input, counted apart from the judged stream; None where the table derives its rows.
+        superseded: rows of file versions that a newer version has replaced.
+        rules: rejected rows by rule; a row counts once for each rule it broke.
+    """
+
+    rows_in: int | None = None
+    superseded: int = 0
+    published: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+    repeated_keys: int = 0
+
+    def reason_to_hold(self, policy: Policy) -> str | None:
+        """Return why the day must be held, in one sentence, or None if it may be published."""
+        if self.rows_in is not None:
+            accounted = self.published + self.rejected + self.duplicate + self.superseded
+            if accounted != self.rows_in:
+                return f"the row ledger does not balance: {self.rows_in} rows in, {accounted} accounted for"
+        if self.repeated_keys:
+            return f"{self.repeated_keys} keys ({', '.join(policy.key)}) occur more than once"
+        if self.rejected and not self.published:
+            return f"all {self.rejected} rows are rejected{self._worst()}"
+        judged = self.rejected + self.published + self.duplicate
+        if self.rejected >= policy.hold_from and self.rejected > policy.hold_above * judged:
+            share, limit = self.rejected / judged, policy.hold_above
+            return f"{self.rejected} of {judged} rows are rejected ({share:.1%}, limit {limit:.0%}){self._worst()}"
+        return None
+
+    def _worst(self) -> str:
+        worst = ", ".join(f"{rule} {rows}" for rule, rows in self.rules.most_common(3))
+        return f"; mostly {worst}" if worst else ""
+
+
+class Audit:
+    """Counts the judged rows that pass through it, keeps the rejected ones, and holds days that must be held.
+
+    Args:
+        partition_column: the date column that names a row's partition.
+        tallies: one per partition of the write, with ``rows_in`` and ``superseded`` where they are known.
+        policy: when to hold.
+        strict: hold a day with any rejected row (tables made from other tables have no quarantine).
+    """
+
+    def __init__(
+        self, partition_column: str, tallies: Mapping[dt.date, DayTally], policy: Policy, *, strict: bool = False
+    ) -> None:
+        """Start counting."""
+        self.tallies = dict(tallies)
+        self.rejected: list[pa.Table] = []
+        self._column = partition_column
+        self._policy = policy
+        self._strict = strict
+        self._key_columns = list(dict.fromkeys([partition_column, *policy.key]))
+        self._keys: list[pa.Table] = []
+        self._seen: dict[dt.date, set[bytes]] = defaultdict(set)
+
+    def sift(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass on the rows to publish; at the end of the stream, raise if a day must be held.
+
+        Raises:
+            HeldError: before the consumer can commit.
+        """
+        for batch in batches:
+            outcomes = batch.column(OUTCOME)
+            if DIGEST in batch.schema.names:
+                outcomes = self._repeats_marked(batch.column(self._column), outcomes, batch.column(DIGEST).to_pylist())
+            self._count(batch.column(self._column), outcomes)
+            good = batch.drop_columns([name for name in _JUDGEMENT if name in batch.schema.names])
+            if pc.max(outcomes).as_py() != PUBLISHED:
+                refused = batch.filter(pc.equal(outcomes, REFUSED))
+                if refused.num_rows:
+                    self._keep(refused)
+                good = good.filter(pc.equal(outcomes, PUBLISHED))
+            if self._strict:
+                self._keys.append(pa.Table.from_batches([good.select(self._key_columns)]))
+            if good.num_rows:
+                yield good
+        self._count_repeated_keys()
+        if held := tuple(sorted(self.reasons())):
+            raise HeldError(held)
+
+    def reasons(self) -> dict[dt.date, str]:
+        """Return the days to hold and why."""
+        found = {}
+        for day, tally in self.tallies.items():
+            reason = tally.reason_to_hold(self._policy)
+            if reason is None and self._strict and tally.rejected:
+                reason = f"{tally.rejected} rows break the contract: {dict(tally.rules)}"
+            if reason:
+                found[day] = reason
+        return found
+
+    def _repeats_marked(self, days: pa.Array, outcomes: pa.Array, digests: list[bytes]) -> pa.Array:
+        """Mark good rows whose digest was seen before on their day as duplicates."""
+        marked = outcomes.to_pylist()
+        span = pc.min_max(days).as_py()
+        of_day = [span["min"]] * len(marked) if span["min"] == span["max"] else days.to_pylist()
+        for place, (day, digest) in enumerate(zip(of_day, digests, strict=True)):
+            if marked[place] == PUBLISHED:
+                seen = self._seen[day]
+                if digest in seen:
+                    marked[place] = DUPLICATE
+                else:
+                    seen.add(digest)
+        return pa.array(marked, outcomes.type)
+
+    def _count(self, days: pa.Array, outcomes: pa.Array) -> None:
+        counts = (
+            pa.table({"day": days, "outcome": outcomes}).group_by(["day", "outcome"]).aggregate([([], "count_all")])
+        )
+        for day, outcome, rows in zip(
+            *(counts.column(n).to_pylist() for n in ("day", "outcome", "count_all")), strict=True
+        ):
+            tally = self.tallies.setdefault(day, DayTally())
+            if outcome == PUBLISHED:
+                tally.published += rows
+            elif outcome == DUPLICATE:
+                tally.duplicate += rows
+            else:
+                tally.rejected += rows
+
+    def _keep(self, refused: pa.RecordBatch) -> None:
+        table = pa.Table.from_batches([refused])
+        for day, rules in zip(table.column(self._column).to_pylist(), table.column(RULES).to_pylist(), strict=True):
+            self.tallies[day].rules.update(rules)
+        self.rejected.append(table)
+
+    def _count_repeated_keys(self) -> None:
+        if not self._keys:
+            return
+        keys = pa.concat_tables(self._keys).group_by(self._key_columns).aggregate([([], "count_all")])
+        for day in keys.filter(pc.greater(keys.column("count_all"), 1)).column(self._column).to_pylist():
+            self.tallies[day].repeated_keys += 1

@@ -1,0 +1,199 @@
+"""Publication: audit, then commit. The one order in which a table's days become readable.
+
+Belongs here: stream through the audit into the commit, publish the good days where others are held, then write the
+quarantine and the ledger. Days are published in slices of bounded size.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from quality.audit import Audit, DayTally, HeldError
+from quality.contract import arrow_schema, columns_of
+from quality.current import current_rows
+from quality.judge import Policy, judge_derived, judge_received
+from quality.ledger import LEDGER, ledger_lines
+from quality.quarantine import QUARANTINE, quarantined
+from resources.engine import TableLayout
+from resources.predicates import Predicate
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from quality.contract import Contract
+    from resources.engine import Engine
+
+SLICE_ROWS = 1_200_000
+"""Rows that one commit takes at most, unless a single day has more: it bounds the memory of sorting and writing."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a table is published.
+
+    Attributes:
+        name: ``silver.transactions``.
+        partition_column: the date column it is partitioned by.
+    """
+
+    name: str
+    contract: type[Contract]
+    policy: Policy
+    partition_column: str
+    description: str = ""
+
+    @property
+    def layout(self) -> TableLayout:
+        """The Delta table."""
+        return TableLayout(
+            self.name, arrow_schema(self.contract), (self.partition_column,), description=self.description
+        )
+
+
+@dataclass
+class Publication:
+    """What a write came to.
+
+    Attributes:
+        tallies: what became of the rows, by partition.
+        held: the partitions that were not published, and why.
+        version: the table's newest version, None if nothing was committed.
+        rejected: the quarantined rows of this write.
+    """
+
+    tallies: dict[dt.date, DayTally] = field(default_factory=dict)
+    held: dict[dt.date, str] = field(default_factory=dict)
+    version: int | None = None
+    rejected: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def published(self) -> list[dt.date]:
+        """The partitions that were published."""
+        return [day for day in self.tallies if day not in self.held]
+
+
+Report = Callable[[str], None]
+
+
+def publish_received(
+    engine: Engine,
+    terms: Terms,
+    transform: Callable[[DataFrame], DataFrame],
+    bronze: DataFrame,
+    days: Sequence[dt.date],
+    *,
+    run_id: str,
+    report: Report = lambda _: None,
+) -> Publication:
+    """Judge bronze's rows of some days and publish the days that may be, with their quarantine and ledger.
+
+    Args:
+        engine: where the tables are.
+        terms: the table, its contract and policy.
+        transform: the table's own function, from bronze rows to the contract's columns.
+        bronze: bronze rows of those days, all file versions.
+        days: the partitions to replace; a day without rows is published empty.
+        run_id: kept with every commit and ledger line.
+        report: told of each slice, in a sentence.
+    """
+    current = current_rows(engine, bronze, days)
+    result = Publication()
+    for part in _slices(current.tallies):
+        judged = judge_received(_only(current.frame, part, "business_date"), transform, terms.contract, terms.policy)
+        audit = Audit("business_date", {day: current.tallies[day] for day in part}, terms.policy)
+        _audited_commit(engine, terms, judged, part, audit, result, run_id)
+        rejected = quarantined(terms.name, audit.rejected, audit.reasons(), columns_of(terms.contract))
+        _write_quarantine(engine, terms.name, rejected, part, run_id)
+        _write_ledger(engine, terms.name, audit, result.version, run_id)
+        result.rejected.append(rejected)
+        report(_sentence(terms.name, part, audit))
+    return result
+
+
+def publish_derived(
+    engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date], *, run_id: str
+) -> Publication:
+    """Publish partitions of a table made from other tables; a partition with any broken rule is held."""
+    result = Publication()
+    audit = Audit(terms.partition_column, {day: DayTally() for day in partitions}, terms.policy, strict=True)
+    judged = judge_derived(frame, terms.contract)
+    _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
+    _write_ledger(engine, terms.name, audit, result.version, run_id)
+    return result
+
+
+def _audited_commit(
+    engine: Engine,
+    terms: Terms,
+    judged: DataFrame,
+    days: Sequence[dt.date],
+    audit: Audit,
+    result: Publication,
+    run_id: str,
+) -> None:
+    """Commit the days that pass, in one commit; where some are held, in a second pass without them."""
+    metadata = {"run_id": run_id}
+    column = terms.partition_column
+    try:
+        result.version = engine.publish(
+            terms.layout, judged, Predicate(column, tuple(days)), sift=audit.sift, metadata=metadata
+        )
+    except HeldError as held:
+        good = [day for day in days if day not in held.days]
+        if good:
+            again = Audit(column, {day: DayTally() for day in good}, terms.policy)
+            result.version = engine.publish(
+                terms.layout,
+                _only(judged, good, column),
+                Predicate(column, tuple(good)),
+                sift=again.sift,
+                metadata=metadata,
+            )
+    result.tallies.update(audit.tallies)
+    result.held.update(audit.reasons())
+
+
+def _write_quarantine(engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], run_id: str) -> None:
+    where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
+    stale = engine.version(QUARANTINE.name) is not None and (
+        rejected.num_rows or engine.collect(engine.read(QUARANTINE.name, where).select("table_name").limit(1)).num_rows
+    )
+    if rejected.num_rows or stale:
+        engine.publish(QUARANTINE, rejected, where, metadata={"run_id": run_id})
+
+
+def _write_ledger(engine: Engine, table: str, audit: Audit, version: int | None, run_id: str) -> None:
+    now = dt.datetime.now(tz=dt.UTC)
+    lines = ledger_lines(table, audit.tallies, audit.reasons(), run_id=run_id, recorded_at=now, version=version)
+    engine.append(LEDGER, iter(lines.to_batches()), metadata={"run_id": run_id})
+
+
+def _slices(tallies: Mapping[dt.date, DayTally]) -> Iterator[list[dt.date]]:
+    part: list[dt.date] = []
+    rows = 0
+    for day in sorted(tallies):
+        more = tallies[day].rows_in or 0
+        if part and rows + more > SLICE_ROWS:
+            yield part
+            part, rows = [], 0
+        part.append(day)
+        rows += more
+    if part:
+        yield part
+
+
+def _only(frame: DataFrame, days: Sequence[dt.date], column: str) -> DataFrame:
+    return frame.where(Predicate(column, tuple(days)).column())
+
+
+def _sentence(table: str, days: Sequence[dt.date], audit: Audit) -> str:
+    held = audit.reasons()
+    published = sum(tally.published for day, tally in audit.tallies.items() if day not in held)
+    rejected = sum(tally.rejected for tally in audit.tallies.values())
+    span = str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{table} {span}: {published:,} rows published, {rejected:,} rejected, {len(held)} of {len(days)} days held"
