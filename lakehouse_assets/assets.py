@@ -1,0 +1,317 @@
+"""How a table becomes a Dagster asset: its body, its checks, its automation.
+
+Belongs here: the order of publishing and reporting, and which partitions a run reports. What the UI shows of a table
+is ``catalogue``'s matter; what becomes of a row, ``quality``'s.
+
+Annotations are evaluated here (no ``from __future__ import annotations``): Dagster reads those of a body's context.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from instance.events import latest_materializations, record_check_evaluations, record_materializations
+from lakehouse_assets import catalogue
+from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
+from lakehouse_assets.partitions import Calendars, mapping
+from lakehouse_assets.promotion import promote
+from quality.publication import Publication, publish_derived, publish_received
+from quality.quarantine import QUARANTINE, unaccounted
+from resources.ingestion import Ingested
+from resources.lakehouse import Lakehouse
+
+AUDIT = "audit"
+"""The blocking check of silver and gold tables: the verdict on a partition before it was committed."""
+READABLE = "readable"
+"""The check of bronze tables, a warning: every record that landed could be read."""
+ACCOUNTED = "accounted"
+"""The check of quarantine: it holds what the audits rejected, no more and no less."""
+
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+"""For storage that is away for a moment. A held partition is no error and is not retried."""
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """Return the asset of a table: ``silver.transactions`` is ``silver/transactions``."""
+    return dg.AssetKey(table.split("."))
+
+
+def landing_asset(table: BronzeTable) -> dg.AssetSpec:
+    """Return the landing files of a bronze table, where lineage starts."""
+    return dg.AssetSpec(
+        dg.AssetKey(["landing", table.name]),
+        description=f"Files that the source `{table.name}` drops into the landing zone.",
+        group_name="landing",
+        kinds={"file"},
+    )
+
+
+def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinition:
+    """Return the asset of a bronze table. A run takes in the files of its partitions' landing dates."""
+    key, calendar = asset_key(table.full_name), calendars.of(table.partition_column)
+
+    def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        lakehouse: Lakehouse = context.resources.lakehouse
+        ingestion = lakehouse.ingestion(table.source)
+        own = [dt.date.fromisoformat(day) for day in context.partition_keys]
+        ingested = ingestion.run(
+            own,
+            run_id=context.run.run_id,
+            progress=lambda file: context.log.info(f"{table.full_name}: file {file.done} of {file.total}, {file.key}"),
+        )
+        for file in ingested.skipped:
+            context.log.warning(f"{file} was being written to; it is taken by a later run")
+        yield from _report_ingested(context, key, own, ingested)
+        ingestion.confirm()
+
+    asset: dg.AssetsDefinition = dg.asset(
+        **_declaration(table),
+        partitions_def=calendar,
+        deps=[dg.AssetKey(["landing", table.name])],
+        check_specs=[
+            dg.AssetCheckSpec(
+                READABLE,
+                asset=key,
+                blocking=False,
+                partitions_def=calendar,
+                description="Every record of the day's landing files could be read. A warning: bronze keeps them all.",
+            )
+        ],
+    )(body)
+    return asset
+
+
+def _report_ingested(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, own: list[dt.date], ingested: Ingested
+) -> Iterator[Any]:
+    """Report every day whose rows changed, and the run's own days that were never reported.
+
+    A day of the run whose files have not changed is not reported, so nothing downstream of it is built again.
+    """
+    before = latest_materializations(context.instance, key, [str(day) for day in own])
+    unreported = {day for day in own if str(day) not in before}
+    # An instance that has never seen a day may not have seen the other days that its files fill either.
+    filled = {day for file in ingested.newest if file["landing_date"] in unreported for day in file["business_dates"]}
+    changed = ingested.dates | unreported | filled
+    whole = changed.issuperset(own)
+    metadata = {day: catalogue.ingested_metadata(ingested, day) for day in changed}
+    others = sorted(changed - set(own)) if whole else sorted(changed)
+    record_materializations(
+        context, [dg.AssetMaterialization(key, partition=str(day), metadata=metadata[day]) for day in others]
+    )
+    if whole:
+        for day in own:
+            context.add_asset_metadata(metadata[day], partition_key=str(day))
+        yield dg.Output(None)
+    landed: dict[dt.date, list[Mapping[str, Any]]] = {day: [] for day in own}
+    for file in ingested.newest:
+        landed[file["landing_date"]].append(file)
+    verdicts = {str(day): catalogue.readable(landed[day]) for day in own}
+    yield from _report_verdicts(context, key, READABLE, verdicts, blocking=False)
+
+
+def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[str, str]) -> dg.AssetsDefinition:
+    """Return the asset of a silver or gold table.
+
+    Args:
+        table: the table.
+        calendars: the lakehouse's calendars.
+        columns: the partition column of every table, by full name.
+    """
+    key, calendar = asset_key(table.full_name), calendars.of(table.partition_column)
+    same_calendar = all(columns[name] == table.partition_column for name in table.inputs.values())
+
+    def body(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
+        engine = context.resources.lakehouse.engine
+        partitions = [dt.date.fromisoformat(day) for day in context.partition_keys]
+        if table.layer == "silver":
+            (bronze,) = inputs.values()
+            publication = publish_received(
+                engine,
+                table.terms,
+                table.transform,
+                bronze,
+                partitions,
+                run_id=context.run.run_id,
+                report=context.log.info,
+            )
+            _report_quarantined(context, publication)
+        else:
+            frame = table.transform(**inputs)
+            publication = publish_derived(engine, table.terms, frame, partitions, run_id=context.run.run_id)
+        yield from _report_published(context, table, publication)
+
+    asset: dg.AssetsDefinition = dg.asset(
+        **_declaration(table),
+        partitions_def=calendar,
+        ins={
+            parameter: dg.AssetIn(
+                key=asset_key(name),
+                partition_mapping=mapping(columns[name], table.partition_column),
+                input_manager_key="delta",
+            )
+            for parameter, name in table.inputs.items()
+        },
+        automation_condition=promote(require_all=same_calendar),
+        check_specs=[
+            dg.AssetCheckSpec(
+                AUDIT,
+                asset=key,
+                blocking=True,
+                partitions_def=calendar,
+                description="The verdict on a partition before its commit; a held one keeps its last good version.",
+            )
+        ],
+    )(body)
+    return asset
+
+
+def daily_job(source: BronzeTable, tables: Sequence[ContractTable]) -> Any:
+    """Return the job of a source: its bronze table and every daily table that follows from it, in one run."""
+    chain = {source.full_name}
+    for _ in tables:  # as many rounds as a chain can be long
+        chain |= {
+            table.full_name
+            for table in tables
+            if table.partition_column == source.partition_column and chain.intersection(table.inputs.values())
+        }
+    return dg.define_asset_job(
+        source.name,
+        selection=dg.AssetSelection.assets(*[asset_key(name) for name in sorted(chain)]),
+        description=f"Takes in landing files of `{source.name}` and publishes the daily tables that follow from them.",
+    )
+
+
+def side_asset(table: SideTable, tables: Sequence[ContractTable], calendars: Calendars) -> dg.AssetSpec:
+    """Return the asset of a table that the runs of its layer's other tables write and report, from the same inputs."""
+    inputs = {name for other in tables if other.layer == table.layer for name in other.inputs.values()}
+    return dg.AssetSpec(
+        asset_key(table.full_name),
+        description=table.description,
+        deps=[asset_key(name) for name in sorted(inputs)],
+        group_name=table.layer,
+        kinds=catalogue.kinds(table),
+        owners=[table.owner],
+        partitions_def=calendars.of(table.partition_column),
+        metadata=catalogue.definition_metadata(table),
+    )
+
+
+def quarantine_check() -> dg.AssetChecksDefinition:
+    """Return quarantine's check: each audited partition has as many rows in it as its newest audit rejected."""
+
+    @dg.asset_check(
+        asset=asset_key(QUARANTINE.name),
+        name=ACCOUNTED,
+        description="Quarantine holds exactly the rows that the newest audit of each partition rejected.",
+        required_resource_keys={"lakehouse"},
+    )
+    def body(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        differences = unaccounted(context.resources.lakehouse.engine)
+        return dg.AssetCheckResult(
+            passed=not differences,
+            metadata={"differences": len(differences)},
+            description="\n".join(differences[:20]) or None,
+        )
+
+    return body
+
+
+def _declaration(table: Table) -> dict[str, Any]:
+    return {
+        "key": asset_key(table.full_name),
+        "description": table.description,
+        "group_name": table.layer,
+        "kinds": catalogue.kinds(table),
+        "owners": [table.owner],
+        "metadata": catalogue.definition_metadata(table),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "pool": table.full_name.replace(".", "_"),  # one writer a table
+        "retry_policy": _RETRIES,
+        "output_required": False,
+        "io_manager_key": "delta",
+        "required_resource_keys": {"lakehouse"},
+        "op_tags": {"table": table.full_name},
+    }
+
+
+def _report_published(
+    context: dg.AssetExecutionContext, table: ContractTable, publication: Publication
+) -> Iterator[Any]:
+    """Report the good partitions as materialized and every partition's verdict.
+
+    A run with a held partition yields no output, which stops what follows in the run; its good partitions are reported
+    one by one, and automation promotes exactly those.
+    """
+    key = asset_key(table.full_name)
+    metadata = {str(day): catalogue.published_metadata(publication, day) for day in publication.published}
+    if metadata:  # the UI reads lineage from the newest materialization
+        metadata[max(metadata)] |= catalogue.lineage_metadata(table)
+    if publication.held:
+        record_materializations(
+            context, [dg.AssetMaterialization(key, partition=day, metadata=about) for day, about in metadata.items()]
+        )
+    else:
+        for day, about in metadata.items():
+            context.add_asset_metadata(about, partition_key=day)
+        yield dg.Output(None)
+    verdicts = {str(day): catalogue.audited(publication, day) for day in publication.tallies}
+    yield from _report_verdicts(context, key, AUDIT, verdicts, blocking=True)
+
+
+def _report_verdicts(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    check: str,
+    verdicts: Mapping[str, catalogue.Verdict],
+    *,
+    blocking: bool,
+) -> Iterator[dg.AssetCheckResult]:
+    """Report a check's verdict on each partition, and the result that Dagster asks of the step."""
+    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+    failed = {day: verdict for day, verdict in verdicts.items() if not verdict.passed}
+    if len(verdicts) > 1:
+        targets = latest_materializations(context.instance, key, list(verdicts))
+        record_check_evaluations(
+            context,
+            [
+                dg.AssetCheckEvaluation(
+                    asset_key=key,
+                    check_name=check,
+                    passed=verdict.passed,
+                    partition=day,
+                    blocking=blocking,
+                    severity=severity,
+                    metadata=verdict.metadata,
+                    description=verdict.description,
+                    target_materialization_data=targets.get(day),
+                )
+                for day, verdict in verdicts.items()
+            ],
+        )
+        description = "\n".join(f"{day}: {verdict.description}" for day, verdict in failed.items()) or None
+        yield dg.AssetCheckResult(check_name=check, passed=not failed, severity=severity, description=description)
+        return
+    (verdict,) = verdicts.values()
+    yield dg.AssetCheckResult(
+        check_name=check,
+        passed=verdict.passed,
+        severity=severity,
+        metadata=verdict.metadata,
+        description=verdict.description,
+    )
+
+
+def _report_quarantined(context: dg.AssetExecutionContext, publication: Publication) -> None:
+    rejected = {day: tally.rejected for day, tally in publication.tallies.items() if tally.rejected}
+    record_materializations(
+        context,
+        [
+            dg.AssetMaterialization(
+                asset_key(QUARANTINE.name), partition=str(day), metadata={"dagster/partition_row_count": rows}
+            )
+            for day, rows in rejected.items()
+        ],
+    )

@@ -1,0 +1,198 @@
+"""What the Dagster UI shows of a table: columns, lineage, counts, versions, rejected rows with a sample.
+
+Belongs here: turning contracts, publications and ingestions into Dagster metadata. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from io_managers.delta import PARTITION_COLUMN
+from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
+from quality.contract import columns_of
+from resources.bronze_rows import METADATA, bronze_layout
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from quality.contract import ContractColumn
+    from quality.publication import Publication
+    from resources.ingestion import Ingested
+
+SAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A check's verdict on a partition, as the UI shows it."""
+
+    passed: bool
+    description: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def kinds(table: Table) -> set[str]:
+    """Return the technologies that make a table."""
+    return {"deltalake", "pyspark", "pandera"} if isinstance(table, ContractTable) else {"deltalake"}
+
+
+def definition_metadata(table: Table) -> dict[str, Any]:
+    """Return what is known of a table before it has any rows."""
+    reference = dg.LocalFileCodeReference(file_path=table.file, line_number=table.line, label=table.full_name)
+    metadata = {
+        PARTITION_COLUMN: table.partition_column,
+        "dagster/table_name": table.full_name,
+        "dagster/storage_kind": "deltalake",
+        "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference]),
+    }
+    if isinstance(table, ContractTable):
+        columns = columns_of(table.terms.contract)
+        metadata["dagster/column_schema"] = _contract_columns(columns, table.terms.policy.key)
+        metadata |= lineage_metadata(table)
+    elif isinstance(table, SideTable):
+        metadata["dagster/column_schema"] = arrow_columns(table.layout.schema)
+    elif isinstance(table, BronzeTable):
+        metadata["dagster/column_schema"] = arrow_columns(
+            bronze_layout(table.source).schema, {name: meaning for name, _, meaning in METADATA}
+        )
+    return metadata
+
+
+def arrow_columns(schema: pa.Schema, meanings: Mapping[str, str] | None = None) -> dg.TableSchema:
+    """Return an Arrow schema as the UI's columns."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column.name, str(column.type), description=(meanings or {}).get(column.name))
+            for column in schema
+        ]
+    )
+
+
+def _contract_columns(columns: Sequence[ContractColumn], key: Sequence[str]) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type.simpleString(),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=list(key) == [column.name],
+                    other=[_check_text(name, arguments) for name, arguments in column.checks],
+                ),
+            )
+            for column in columns
+        ],
+        constraints=dg.TableConstraints(other=[f"unique: {', '.join(key)}"]),
+    )
+
+
+def _check_text(name: str, arguments: Mapping[str, Any]) -> str:
+    """Say a check in words that fit a narrow column: ``one of sale, return`` or ``-100,000 to 100,000``."""
+    if name in {"isin", "notin"}:
+        (values,) = arguments.values()
+        return f"{'one of' if name == 'isin' else 'none of'} {', '.join(map(str, values))}"
+    if name == "in_range":
+        return f"{arguments['min_value']:,} to {arguments['max_value']:,}"
+    return f"{name.replace('_', ' ')} {', '.join(map(str, arguments.values()))}"
+
+
+def lineage_metadata(table: ContractTable) -> dict[str, Any]:
+    """Return which received column each typed column is made from, as the contract says."""
+    if table.layer != "silver":
+        return {}
+    (bronze,) = table.inputs.values()
+    columns = columns_of(table.terms.contract)
+    lineage = dg.TableColumnLineage(
+        {
+            column.name: [dg.TableColumnDep(asset_key=bronze.split("."), column_name=column.source)]
+            for column in columns
+            if column.source
+        }
+    )
+    return {"dagster/column_lineage": lineage}
+
+
+def ingested_metadata(ingested: Ingested, day: dt.date) -> dict[str, Any]:
+    """Return what a bronze run did to one business date."""
+    files = [file["source_file"] for file in ingested.files if day in file["business_dates"]]
+    metadata: dict[str, Any] = {"dagster/partition_row_count": ingested.rows.get(day, 0)}
+    if files:
+        metadata["files"] = dg.MetadataValue.json(files[:100])
+    if ingested.version is not None:
+        metadata["delta_version"] = ingested.version
+    return metadata
+
+
+def readable(files: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Return whether every record of a landing date's files could be read."""
+    refused = [file["source_file"] for file in files if file["outcome"] == "refused"]
+    rejected = sum(file["rejected_records"] for file in files)
+    records = sum(file["records"] for file in files)
+    description = f"{len(files)} files, {records} records, {rejected} unreadable, {len(refused)} files refused"
+    metadata: dict[str, Any] = {"files": len(files), "records": records, "unreadable_records": rejected}
+    if refused:
+        metadata["refused_files"] = dg.MetadataValue.json(refused)
+    return Verdict(not refused and not rejected, description, metadata)
+
+
+def published_metadata(publication: Publication, day: dt.date) -> dict[str, Any]:
+    """Return what a publication did to one partition; whole numbers are plotted by partition."""
+    tally = publication.tallies[day]
+    metadata: dict[str, Any] = {"dagster/partition_row_count": tally.published}
+    if publication.version is not None:
+        metadata["delta_version"] = publication.version
+    if tally.rows_in is not None:
+        metadata |= {
+            "rows_in": tally.rows_in,
+            "rows_rejected": tally.rejected,
+            "rows_duplicate": tally.duplicate,
+            "rows_superseded": tally.superseded,
+        }
+    return metadata
+
+
+def audited(publication: Publication, day: dt.date) -> Verdict:
+    """Return the audit's verdict on one partition, with rejected rows by rule and a sample of them."""
+    tally, held = publication.tallies[day], publication.held.get(day)
+    description = held or f"{tally.published} rows published, {tally.rejected} rejected"
+    if not tally.rejected:
+        return Verdict(held is None, description)
+    rules = [dg.TableRecord({"rule": rule, "rows": rows}) for rule, rows in tally.rules.most_common()]
+    metadata: dict[str, Any] = {
+        "rejected_rows": tally.rejected,
+        "rejected_by_rule": dg.MetadataValue.table(
+            rules, schema=dg.TableSchema([dg.TableColumn("rule", "string"), dg.TableColumn("rows", "int")])
+        ),
+    }
+    if sample := _sample(publication, day):
+        metadata["rejected_sample"] = dg.MetadataValue.table(
+            sample,
+            schema=dg.TableSchema([dg.TableColumn(n, "string") for n in ("file", "record", "rules", "received")]),
+        )
+    return Verdict(held is None, description, metadata)
+
+
+def _sample(publication: Publication, day: dt.date) -> list[dg.TableRecord]:
+    import pyarrow.compute as pc
+
+    sample: list[dg.TableRecord] = []
+    for part in publication.rejected:
+        rows = part.filter(pc.equal(part.column("business_date"), day)).slice(0, SAMPLE_ROWS - len(sample))
+        sample += [
+            dg.TableRecord(
+                {
+                    "file": row["source_file"],
+                    "record": str(row["source_record"] or ""),
+                    "rules": ", ".join(row["rules"]),
+                    "received": (row["raw_record"] or "")[:500],
+                }
+            )
+            for row in rows.to_pylist()
+        ]
+    return sample

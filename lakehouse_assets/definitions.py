@@ -1,0 +1,68 @@
+"""The code location: every table found in its folder, wired to the settings."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import warnings
+
+import dagster as dg
+
+from io_managers.delta import DeltaIOManager
+from lakehouse_assets import assets, bronze, gold, silver
+from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
+from lakehouse_assets.partitions import Calendars
+from resources.lakehouse import Lakehouse
+from resources.settings import Settings
+from sensors.automation import automation_sensor
+from sensors.landing import landing_sensor
+
+# What is used of Dagster that it calls beta or preview, each worth a change when Dagster changes it: links to source,
+# one run for a backfill, a verdict for each partition, weeks and months that reach beyond the calendar. Other such
+# warnings are news and are shown.
+for _told, _category in (
+    ("Class `(LocalFileCodeReference|CodeReferencesMetadataValue)`", dg.BetaWarning),
+    ("Parameter `(backfill_policy|allow_nonexistent_upstream_partitions)`", dg.BetaWarning),
+    ("Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning),
+):
+    warnings.filterwarnings("ignore", message=_told, category=_category)
+
+
+def find_tables() -> list[Table]:
+    """Return the tables of every file in the layers' folders, in their order."""
+    tables = []
+    for layer in (bronze, silver, gold):
+        for found in pkgutil.iter_modules(layer.__path__, f"{layer.__name__}."):
+            module = importlib.import_module(found.name)
+            tables += [value for value in vars(module).values() if isinstance(value, Table)]
+    return tables
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """Return the definitions of a lakehouse. Nothing is opened: no network, no session, no credentials."""
+    tables = find_tables()
+    calendars = Calendars(settings.start_date)
+    columns = {table.full_name: table.partition_column for table in tables}
+    sources = [table for table in tables if isinstance(table, BronzeTable)]
+    derived = [table for table in tables if isinstance(table, ContractTable)]
+    jobs = [assets.daily_job(table, derived) for table in sources]
+    lakehouse = Lakehouse.of(settings)
+    return dg.Definitions(
+        assets=[
+            *[assets.landing_asset(table) for table in sources],
+            *[assets.bronze_asset(table, calendars) for table in sources],
+            *[assets.contract_asset(table, calendars, columns) for table in derived],
+            *[assets.side_asset(table, derived, calendars) for table in tables if isinstance(table, SideTable)],
+        ],
+        asset_checks=[assets.quarantine_check()],
+        jobs=jobs,
+        sensors=[landing_sensor([table.source for table in sources], jobs), automation_sensor()],
+        resources={"lakehouse": lakehouse, "delta": DeltaIOManager(lakehouse=lakehouse)},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the lakehouse that the environment describes."""
+    return build_defs(Settings.load())

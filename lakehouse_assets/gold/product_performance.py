@@ -1,0 +1,26 @@
+"""Sales of a day by product."""
+
+import pyspark.sql.types as T  # noqa: N812 - the field's name for it
+from pyspark.sql import DataFrame
+
+from lakehouse_assets.gold._measures import sums
+from lakehouse_assets.layers import gold_table
+from quality.contract import Contract, column
+
+
+class ProductPerformance(Contract):
+    """A day's sales of one product."""
+
+    business_date: T.DateType = column("day of the invoices; the partition")
+    stock_code: T.StringType = column("product code, upper case")
+    lines: T.LongType = column("invoice lines, of every kind", ge=0)
+    units: T.LongType = column("units sold less units returned, of every kind")
+    gross_sales: T.DecimalType(18, 3) = column("amount of sales, GBP")  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = column("amount of cancellations, GBP, negative")  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = column("amount of every kind of line, GBP")  # type: ignore[valid-type]
+
+
+@gold_table(contract=ProductPerformance, key=["business_date", "stock_code"])
+def product_performance(silver_transactions: DataFrame) -> DataFrame:
+    """Sum invoice lines by day and product."""
+    return silver_transactions.groupBy("business_date", "stock_code").agg(*sums())

@@ -1,0 +1,39 @@
+"""Promotion: the one automation condition by which silver and gold materialize.
+
+``AutomationCondition.eager()`` will not do: it promotes partitions whose blocking check failed in another run, looks
+only at the latest partition, and forgets updates that arrive while a table is being built.
+
+The gate asks that no blocking check has *failed*, not that it has passed. A table is audited before it is committed and
+only then reported, so an input that is reported has passed; and a run that finds nothing new to do leaves the checks
+it had planned unevaluated, which must not close a gate that was open.
+
+A tick reads new events up to a moment, and what is in progress a little later: a run that ends in between looks as if
+it had built silver and left gold. So a partition is requested only when it is due at two ticks that follow each other.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import dagster as dg
+
+AC = dg.AutomationCondition
+
+
+def promote(*, require_all: bool = True) -> dg.AutomationCondition[dg.AssetKey]:
+    """Materialize a partition when an input of it has changed and every input has passed its blocking checks.
+
+    Args:
+        require_all: every input partition must exist. False for weeks and months: shops close on some days, so they
+            are built from the days that exist, and again as days arrive.
+    """
+    changed = AC.any_deps_match(AC.newly_updated())  # stays bare: & and | would drop the times that since() compares
+    wanted = changed.since(AC.newly_requested()) & changed.since(AC.newly_updated())
+    together = AC.any_deps_match(AC.will_be_requested())  # silver and gold of one partition in one run
+    untried = AC.missing() & ~AC.newly_requested().since(changed)
+    closed = AC.any_checks_match(AC.check_failed() & ~AC.will_be_requested(), blocking_only=True)
+    due = wanted | untried
+    settled = due & ~due.newly_true()  # true at the tick before, too
+    condition = (settled | together) & ~AC.any_deps_match(closed) & ~AC.any_deps_in_progress() & ~AC.in_progress()
+    existing = ~AC.any_deps_missing() if require_all else AC.any_deps_match(~AC.missing())
+    return cast("dg.AutomationCondition[dg.AssetKey]", condition & existing)

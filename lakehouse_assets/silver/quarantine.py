@@ -1,0 +1,9 @@
+"""Rows that broke a rule, whole: what was received, the rules they broke, and the file and record they came from.
+
+The runs of the other silver tables write it, whether a day is published or held.
+"""
+
+from lakehouse_assets.layers import side_table
+from quality.quarantine import QUARANTINE
+
+quarantine = side_table(layout=QUARANTINE)
