@@ -1,0 +1,243 @@
+"""The daemon's loop without a daemon: look, run what is requested, until nothing is.
+
+Belongs here: the same landing sensor, automation conditions and runs as under ``dagster dev``, in this
+process and in order. Cursors are saved only after the runs they caused, and only if those did not fail, so neither a
+crash nor a full disk loses a request: the next drain makes it again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._serdes import deserialize_value, serialize_value  # what the daemon saves its own cursors with
+
+from sensors.landing import dump_cursors, look
+from sensors.repeats import interrupted
+from sensors.requests import LandingRequest
+
+if TYPE_CHECKING:
+    from resources.lakehouse import Lakehouse
+    from resources.staging import Source
+
+_QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_LANDING_CURSOR, _AUTOMATION_CURSOR = "lakehouse/drain/landing", "lakehouse/drain/automation"
+_OPEN = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_GATE = "DagsterAssetCheckFailedError"
+QUIET_TICKS = 2
+"""Ticks that request nothing after which nothing is due: a partition is requested at the second tick it is due."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a drain: what it materializes, from which partition to which.
+
+    Attributes:
+        run_id: Dagster's, as in the ledger and in commits.
+        tables: their full names, such as ``silver.transactions``.
+    """
+
+    run_id: str
+    tables: tuple[str, ...]
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A table of a run that failed for another reason than a closed gate; nothing is lost, its days are behind."""
+
+    table: str
+    first: str
+    last: str
+    message: str
+
+
+@dataclass
+class Drained:
+    """What a drain did.
+
+    Attributes:
+        runs: the runs it made.
+        errors: the tables of runs that failed, other than by the gate closing.
+        unroutable: keys of landing objects that name no known date.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    errors: list[Failure] = field(default_factory=list)
+    unroutable: tuple[str, ...] = ()
+
+
+def drain(
+    definitions: dg.Definitions,
+    lakehouse: Lakehouse,
+    sources: Sequence[Source],
+    instance: dg.DagsterInstance,
+    *,
+    started: Callable[[Run], None] = lambda _: None,
+    heard: Callable[[str, str], None] = lambda _table, _message: None,
+) -> Drained:
+    """Bring everything that has landed to gold.
+
+    Args:
+        definitions: the lakehouse's definitions.
+        lakehouse: its tables and landing zone.
+        sources: its sources.
+        instance: keeps runs, events and cursors.
+        started: told of each run before it starts.
+        heard: told what a table logs: its name and the message, which is empty when work on it begins.
+    """
+    _bury_dead_runs(instance)
+    result = Drained()
+    runner = _Runner(definitions, instance, started, heard, result)
+    cursors = _Cursors(instance, result)
+    _automate(runner, cursors)  # first of all: what happens before its first look is invisible to automation
+    for request in interrupted(lakehouse, sources, instance, alone=True):
+        runner.run_job(request)
+    while True:
+        found = look(lakehouse, sources, cursors.get(_LANDING_CURSOR), instance)
+        result.unroutable += found.unroutable
+        for request in found.requests:
+            runner.run_job(request)
+        cursors.set(_LANDING_CURSOR, dump_cursors(found.cursors))
+        _automate(runner, cursors)
+        if not found.requests:
+            return result
+
+
+class _Cursors:
+    """How far a drain has looked, kept for the next one only until something fails: that one looks there again."""
+
+    def __init__(self, instance: dg.DagsterInstance, result: Drained) -> None:
+        self._storage = instance.daemon_cursor_storage
+        self._result = result
+        self._here: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        return self._here.get(name) or self._storage.get_cursor_values({name}).get(name)
+
+    def set(self, name: str, text: str) -> None:
+        self._here[name] = text
+        if not self._result.errors:
+            self._storage.set_cursor_values({name: text})
+
+
+class _Runner:
+    """Runs jobs and tables in this process."""
+
+    def __init__(
+        self,
+        definitions: dg.Definitions,
+        instance: dg.DagsterInstance,
+        started: Callable[[Run], None],
+        heard: Callable[[str, str], None],
+        result: Drained,
+    ) -> None:
+        self.definitions = definitions
+        self.instance = instance
+        self._started = started
+        self._heard = heard
+        self._result = result
+
+    def run_job(self, request: LandingRequest) -> None:
+        job = self.definitions.resolve_job_def(request.source)
+        self._execute(job, job.asset_layer.selected_asset_keys, request.first.isoformat(), request.last.isoformat())
+
+    def run_tables(self, keys: Sequence[dg.AssetKey], first: str, last: str) -> None:
+        job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={*keys})
+        self._execute(job, keys, first, last)
+
+    def _execute(self, job: dg.JobDefinition, keys: Iterable[dg.AssetKey], first: str, last: str) -> None:
+        run = Run(str(uuid.uuid4()), tuple(sorted(".".join(key.path) for key in keys)), first, last)
+        self._started(run)
+        self._result.runs.append(run)
+        self.instance.add_event_listener(run.run_id, self._listen)
+        single = first == last
+        done = job.execute_in_process(
+            instance=self.instance,
+            run_id=run.run_id,
+            raise_on_error=False,
+            run_config=_QUIET,
+            partition_key=first if single else None,
+            tags={}
+            if single
+            else {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+        )
+        failed = done.filter_events(lambda event: event.is_step_failure)
+        if not done.success and not failed:
+            reasons = [event.message for event in done.filter_events(lambda event: event.is_failure)]
+            self._result.errors.append(Failure(", ".join(run.tables), first, last, "; ".join(map(str, reasons))))
+        for event in failed:
+            error = event.step_failure_data.error
+            cause = error.cause or error if error else None
+            if cause is not None and _GATE not in {cause.cls_name, error.cls_name if error else None}:
+                table = _table(event.step_key)
+                self._result.errors.append(Failure(table, first, last, cause.message.strip()))
+
+    def _listen(self, entry: dg.EventLogEntry) -> None:
+        event, table = entry.dagster_event, _table(entry.step_key)
+        if event is None and table and entry.user_message.startswith(table):  # what our assets say; Dagster says more
+            self._heard(table, entry.user_message)
+        elif event is not None and event.event_type is dg.DagsterEventType.STEP_START:
+            self._heard(table, "")
+
+
+def _table(step_key: str | None) -> str:
+    """Return the table a step makes: Dagster names the step of ``silver.transactions`` ``silver__transactions``."""
+    return (step_key or "").replace("__", ".", 1)
+
+
+def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
+    """End runs that a killed process left open: nobody else is at work on this lake, so they are dead.
+
+    Their tables would count as in progress for ever, and the places they hold in the pools would never be free.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=_OPEN)):
+        instance.report_run_failed(run, "The process of this run is gone.")
+    storage = instance.event_log_storage
+    for pool in storage.get_concurrency_keys() if storage.supports_global_concurrency_limits else ():
+        places = storage.get_concurrency_info(pool)
+        for run_id in places.active_run_ids | places.pending_run_ids:
+            storage.free_concurrency_slots_for_run(run_id)
+
+
+def _automate(runner: _Runner, cursors: _Cursors) -> None:
+    """Run what the automation conditions request, until they request nothing."""
+    saved = cursors.get(_AUTOMATION_CURSOR)
+    cursor: Any = deserialize_value(saved) if saved else None
+    graph = runner.definitions.resolve_asset_graph()
+    quiet = 0
+    while quiet < QUIET_TICKS:
+        tick = dg.evaluate_automation_conditions(runner.definitions, runner.instance, cursor=cursor)
+        requested: dict[Any, dict[str, list[dg.AssetKey]]] = defaultdict(lambda: defaultdict(list))
+        for key in graph.toposorted_asset_keys:
+            for day in tick.get_requested_partitions(key):
+                if day is not None:
+                    requested[graph.get(key).partitions_def][day].append(key)
+        for calendar, tables in requested.items():
+            for keys, first, last in _ranges(calendar, tables):
+                runner.run_tables(keys, first, last)
+        cursor = tick.cursor
+        cursors.set(_AUTOMATION_CURSOR, serialize_value(cursor))
+        quiet = 0 if requested else quiet + 1
+
+
+def _ranges(
+    calendar: dg.TimeWindowPartitionsDefinition, tables: Mapping[str, Sequence[dg.AssetKey]]
+) -> Iterator[tuple[Sequence[dg.AssetKey], str, str]]:
+    """Group partitions that follow each other and want the same tables, so that a run's gate closes for all of it."""
+    place = {day: number for number, day in enumerate(calendar.get_partition_keys())}
+    days = sorted(tables)
+    for _, group in itertools.groupby(enumerate(days), lambda found: (place[found[1]] - found[0], tables[found[1]])):
+        span = [day for _, day in group]
+        yield tables[span[0]], span[0], span[-1]
