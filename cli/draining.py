@@ -1,0 +1,161 @@
+"""A drain from the command line: the lock, the Dagster home, and what is shown while it goes on.
+
+Belongs here: what ``lakehouse run`` and ``lakehouse demo`` share. What a drain does is ``sensors.drain``'s matter.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from cli.console import CommandError, err, span
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+    from sensors.drain import Drained, Run
+
+_MANY_SIGNALS = 4096
+_QUIET_SECONDS = 1.0
+"""Without a terminal a table says at most one line in this time."""
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Keep every other drain of this lake out.
+
+    Raises:
+        CommandError: another one is under way.
+    """
+    from filelock import FileLock, Timeout
+
+    path = settings.dagster_home / ".drain.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise CommandError(
+            f"another `lakehouse run`, `lakehouse demo` or `lakehouse dev` is at work on {settings.root}; "
+            "wait until it has finished"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def bring_to_gold(settings: Settings) -> Drained:
+    """Drain the landing zone, showing what happens on stderr. The caller holds the lock."""
+    display = _Display(err())
+    with display.while_running("starting"), _noticing_interrupts() as stop_if_interrupted:
+
+        def run_started(run: Run) -> None:
+            stop_if_interrupted()
+            display.run_started(run)
+
+        drained = _drain(settings, run_started, display.heard)
+        stop_if_interrupted()
+        return drained
+
+
+@contextmanager
+def _noticing_interrupts() -> Iterator[Callable[[], None]]:
+    """Notice Ctrl-C even where Dagster takes it for the failure of one run: the yielded function then raises it.
+
+    Python writes the number of every signal to its wakeup socket, whoever handles the signal.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.settimeout(0)
+        writer.settimeout(0)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+        def stop_if_interrupted() -> None:
+            try:
+                received = reader.recv(_MANY_SIGNALS)
+            except BlockingIOError:
+                return
+            if signal.SIGINT in received:
+                raise KeyboardInterrupt
+
+        try:
+            yield stop_if_interrupted
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+def _drain(settings: Settings, started: Callable[[Run], None], heard: Callable[[str, str], None]) -> Drained:
+    import dagster as dg
+
+    for category in (dg.PreviewWarning, dg.BetaWarning):
+        warnings.filterwarnings("ignore", category=category)
+    # It warns of every check of a table that is skipped because nothing new landed for it; those are no checks to miss.
+    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
+    from instance.home import open_instance
+    from lakehouse_assets.definitions import build_defs, find_tables
+    from lakehouse_assets.layers import BronzeTable
+    from resources.lakehouse import Lakehouse
+    from sensors.drain import drain
+
+    sources = [table.source for table in find_tables() if isinstance(table, BronzeTable)]
+    with open_instance(settings.dagster_home) as instance:
+        return drain(
+            build_defs(settings),
+            Lakehouse.of(settings),
+            sources,
+            instance,
+            started=started,
+            heard=heard,
+        )
+
+
+class _Display:
+    """Shows a drain: the run at work and its last message on a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status | None = None
+        self._run = ""
+        self._runs = 0
+        self._spoken: dict[str, float] = {}
+
+    @contextmanager
+    def while_running(self, text: str) -> Iterator[None]:
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._console.status(text) as self._status:
+            yield
+
+    def run_started(self, run: Run) -> None:
+        self._runs += 1
+        days = span([run.first] if run.first == run.last else [run.first, run.last])
+        self._run = f"run {self._runs}: {days}"
+        self._console.print(f"[bold]{self._run}[/]  {', '.join(run.tables)}", soft_wrap=True)
+
+    def heard(self, table: str, message: str) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._run}  {escape(message or table)}")
+        elif message and time.monotonic() - self._spoken.get(table, float("-inf")) > _QUIET_SECONDS:
+            self._spoken[table] = time.monotonic()
+            self._console.print(f"  {escape(message)}", soft_wrap=True)
+
+
+def as_data(drained: Drained) -> dict[str, Any]:
+    """Return what a drain did, for JSON."""
+    return {
+        "runs": drained.runs,
+        "errors": drained.errors,
+        "unroutable": sorted(set(drained.unroutable)),
+    }
