@@ -1,0 +1,1 @@
+"""Tests of the `lakehouse` command, through its own entry."""

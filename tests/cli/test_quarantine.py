@@ -1,0 +1,48 @@
+"""`lakehouse quarantine`: counts and rows."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import lakehouse
+
+
+def test_rejected_rows_are_counted_by_table_day_and_rule(ask):
+    counts = ask("quarantine", "list", "--json").data
+    assert [(c["table"], c["business_date"], c["rule"], c["verdict"], c["rows"]) for c in counts] == [
+        ("silver.transactions", "2024-01-02", "quantity:readable", "published", 1),
+        ("silver.transactions", "2024-01-02", "stock_code:not_null", "published", 1),
+        ("silver.transactions", "2024-01-03", "quantity:readable", "held", 25),
+    ]
+
+
+def test_counts_are_narrowed_by_table_day_and_rule(ask):
+    narrow = ["--table", "silver.transactions", "--day", "2024-01-02", "--rule", "quantity:readable"]
+    assert [count["rows"] for count in ask("quarantine", "list", *narrow, "--json").data] == [1]
+    assert ask("quarantine", "list", "--table", "silver.products").out == "No rejected rows.\n"
+
+
+def test_a_rejected_row_is_shown_whole_with_the_way_back_to_its_file(ask):
+    (row,) = ask("quarantine", "show", "--table", "silver.transactions", "--day", "2024-01-02", "--json").data
+    assert (row["source_file"], row["source_record"]) == ("transactions/2024-01-02.csv", 4)
+    assert sorted(row["rules"]) == ["quantity:readable", "stock_code:not_null"]
+    assert row["offending_values"]["quantity"] == "many"
+    assert json.loads(row["raw_record"])["InvoiceNo"] == "999999"
+
+
+def test_rows_are_shown_for_people_up_to_a_limit(ask):
+    shown = ask("quarantine", "show", "--table", "silver.transactions", "--day", "2024-01-03", "--limit", "3")
+    assert shown.out.count("transactions/2024-01-03.csv record") == 3
+    assert 'quantity = "x"' in shown.out
+
+
+def test_a_day_that_is_none_is_one_sentence(ask):
+    refused = ask("quarantine", "list", "--day", "tomorrow")
+    assert refused.code == 1
+    assert "give a date like 2024-01-31" in refused.err
+
+
+def test_a_lake_without_tables_says_what_to_do(lake_root):
+    refused = lakehouse(lake_root, "quarantine", "list")
+    assert refused.code == 1
+    assert "`lakehouse run` makes them" in refused.err

@@ -1,0 +1,37 @@
+"""What every test shares: an environment that points at a temporary lake, and the engines that tables must work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from resources.engine import Engine
+from resources.sail import SailEngine
+
+ENGINES = {"sail": SailEngine}
+"""Every engine by name; the contract tests run on each."""
+
+
+@pytest.fixture(autouse=True)
+def lake_root(tmp_path, monkeypatch) -> Path:
+    """An empty place for a lake, named by the environment, so that no test can touch a real one."""
+    root = tmp_path / "lake"
+    monkeypatch.setenv("LAKEHOUSE_ROOT", str(root))
+    monkeypatch.setenv("LAKEHOUSE_LANDING", str(root / "landing"))
+    monkeypatch.delenv("LAKEHOUSE_START_DATE", raising=False)
+    return root
+
+
+@pytest.fixture
+def landing_root(lake_root) -> Path:
+    """The landing zone of the temporary lake."""
+    folder = lake_root / "landing"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request, lake_root) -> Engine:
+    """An engine over the temporary lake."""
+    return ENGINES[request.param](str(lake_root))

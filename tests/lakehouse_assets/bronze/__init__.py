@@ -1,0 +1,1 @@
+"""Tests of the bronze tables, a file a table."""

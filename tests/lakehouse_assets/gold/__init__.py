@@ -1,0 +1,1 @@
+"""Tests of the gold tables, a file a table."""

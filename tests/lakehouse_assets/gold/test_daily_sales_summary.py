@@ -1,0 +1,27 @@
+"""`gold.daily_sales_summary`: one row per business date with any line."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from lakehouse_assets.gold.daily_sales_summary import daily_sales_summary
+from lakehouse_assets.silver.transactions import transactions
+from tests.frames import TEN_LINES, bronze_transactions, picked
+from tests.scenario import day, sale
+
+MEASURES = ("business_date", "orders", "lines", "units", "gross_sales", "returns", "net_sales", "customers")
+
+
+def test_a_day_sums_its_lines_by_kind(engine):
+    other_day = {**sale("C9", at="2011-03-02 09:00:00", Quantity="-1", CustomerID=""), "business_date": day(2)}
+    lines = transactions(bronze_transactions(engine, [*TEN_LINES, other_day]))
+    found = picked(daily_sales_summary(lines).orderBy("business_date"), *MEASURES)
+    gross, returned = Decimal("78.595"), Decimal("-36.800")
+    assert found == [
+        (day(1), 9, 10, 82, gross, returned, gross + returned - Decimal("11062.060"), 4),
+        (day(2), 1, 1, -1, Decimal(0), Decimal("-2.550"), Decimal("-2.550"), 0),
+    ]
+
+
+def test_a_day_without_lines_has_no_row(engine):
+    assert daily_sales_summary(transactions(bronze_transactions(engine, []))).count() == 0

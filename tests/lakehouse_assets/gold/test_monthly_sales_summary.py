@@ -1,0 +1,24 @@
+"""`gold.monthly_sales_summary`: calendar months, from the days that exist."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from lakehouse_assets.gold.monthly_sales_summary import monthly_sales_summary
+from tests.frames import daily_sales, picked
+
+
+def test_a_month_runs_from_its_first_day_to_its_last(engine):
+    days = ["2010-12-31", "2011-01-01", "2011-02-28", "2011-03-01", "2012-02-29", "2012-02-01"]
+    frame = monthly_sales_summary(daily_sales(engine, *[dt.date.fromisoformat(day) for day in days]))
+    found = [(str(start), days) for start, days in picked(frame.orderBy("month_start"), "month_start", "days")]
+    assert found == [("2010-12-01", 1), ("2011-01-01", 1), ("2011-02-01", 1), ("2011-03-01", 1), ("2012-02-01", 2)]
+
+
+def test_the_days_of_a_month_are_added_up(engine):
+    days = [dt.date(2011, 3, 1), dt.date(2011, 3, 31)]
+    columns = ("days", "orders", "lines", "units", "gross_sales", "returns", "net_sales")
+    assert picked(monthly_sales_summary(daily_sales(engine, *days)), *columns) == [
+        (2, 4, 10, 16, Decimal("20.250"), Decimal("-2.500"), Decimal("17.750"))
+    ]

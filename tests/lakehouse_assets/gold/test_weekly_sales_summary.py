@@ -1,0 +1,37 @@
+"""`gold.weekly_sales_summary`: weeks from Monday, from the days that exist."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from lakehouse_assets.gold.weekly_sales_summary import weekly_sales_summary
+from tests.frames import daily_sales, picked
+
+
+def weeks(engine, *days):
+    frame = weekly_sales_summary(daily_sales(engine, *[dt.date.fromisoformat(day) for day in days]))
+    return [(str(start), days) for start, days in picked(frame.orderBy("week_start"), "week_start", "days")]
+
+
+def test_a_week_runs_from_monday_to_sunday(engine):
+    assert weeks(engine, "2011-03-06", "2011-03-07", "2011-03-13", "2011-03-14") == [
+        ("2011-02-28", 1),
+        ("2011-03-07", 2),
+        ("2011-03-14", 1),
+    ]
+
+
+def test_a_week_may_reach_over_the_edge_of_a_year(engine):
+    assert weeks(engine, "2010-12-31", "2011-01-01", "2011-01-02", "2011-01-03") == [
+        ("2010-12-27", 3),
+        ("2011-01-03", 1),
+    ]
+
+
+def test_the_days_of_a_week_are_added_up(engine):
+    days = [dt.date(2011, 3, 7), dt.date(2011, 3, 9)]
+    columns = ("days", "orders", "lines", "units", "gross_sales", "returns", "net_sales")
+    assert picked(weekly_sales_summary(daily_sales(engine, *days)), *columns) == [
+        (2, 4, 10, 16, Decimal("20.250"), Decimal("-2.500"), Decimal("17.750"))
+    ]

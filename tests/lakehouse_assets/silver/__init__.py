@@ -1,0 +1,1 @@
+"""Tests of the silver tables, a file a table."""

@@ -1,0 +1,109 @@
+"""The code location as a whole: what is in it, and that loading it opens nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dagster as dg
+
+from lakehouse_assets.assets import asset_key
+from lakehouse_assets.definitions import build_defs, find_tables
+from resources.settings import Settings
+
+TABLES = {
+    "bronze.customers",
+    "bronze.products",
+    "bronze.transactions",
+    "silver.customers",
+    "silver.products",
+    "silver.transactions",
+    "gold.daily_sales_summary",
+    "gold.monthly_sales_summary",
+    "gold.product_performance",
+    "gold.sales_by_region",
+    "gold.weekly_sales_summary",
+}
+
+
+def test_every_file_of_the_layers_is_found_once():
+    names = [table.full_name for table in find_tables()]
+    assert sorted(names) == sorted({*TABLES, "silver.quarantine"})
+
+
+def test_every_table_its_landing_files_and_quarantine_are_assets(line):
+    keys = {".".join(key.path) for key in line.defs.resolve_asset_graph().get_all_asset_keys()}
+    landing = {"landing.customers", "landing.products", "landing.transactions"}
+    assert keys == TABLES | landing | {"silver.quarantine"}
+
+
+def test_every_table_has_one_check_of_its_own_partitions(line):
+    graph = line.defs.resolve_asset_graph()
+    checks = {".".join(key.asset_key.path): key.name for key in graph.asset_check_keys}
+    expected = {table: "readable" if table.startswith("bronze.") else "audit" for table in TABLES}
+    assert checks == {**expected, "silver.quarantine": "accounted"}
+    for key in graph.asset_check_keys:
+        if key.name == "accounted":
+            continue  # over the whole table
+        node = graph.get(key)
+        assert node.blocking is (key.name == "audit")
+        assert node.partitions_def == graph.get(key.asset_key).partitions_def
+
+
+def test_what_is_derived_is_automatic_and_what_lands_is_not(line):
+    graph = line.defs.resolve_asset_graph()
+    automatic = {table for table in TABLES if graph.get(asset_key(table)).automation_condition is not None}
+    assert automatic == {table for table in TABLES if not table.startswith("bronze.")}
+
+
+def test_a_range_of_any_table_is_one_run_and_a_table_has_one_writer(line):
+    for table in TABLES:
+        definition = line.defs.resolve_assets_def(asset_key(table))
+        assert definition.backfill_policy == dg.BackfillPolicy.single_run()
+        assert definition.node_def.pools == {table.replace(".", "_")}
+
+
+def test_a_job_takes_a_source_to_its_daily_tables(line):
+    selected = {
+        job: {".".join(key.path) for key in line.defs.resolve_job_def(job).asset_layer.selected_asset_keys}
+        for job in ("transactions", "customers", "products")
+    }
+    gold = {"gold.daily_sales_summary", "gold.product_performance", "gold.sales_by_region"}
+    assert selected == {
+        "transactions": {"bronze.transactions", "silver.transactions", *gold},
+        "customers": {"bronze.customers", "silver.customers"},
+        "products": {"bronze.products", "silver.products"},
+    }
+
+
+def test_the_sensors_run_from_the_start(line):
+    sensors = {sensor.name: sensor for sensor in line.defs.sensors}
+    assert set(sensors) == {"landing", "automation"}
+    assert {sensor.default_status for sensor in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
+    assert {sensor.minimum_interval_seconds for sensor in sensors.values()} == {3}
+
+
+def test_the_definitions_are_valid(line):
+    dg.Definitions.validate_loadable(line.defs)
+
+
+def test_loading_needs_no_network_no_credentials_and_no_session(tmp_path):
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_): raise AssertionError('opened a connection')\n"
+        "socket.socket.connect = refuse\n"
+        "from lakehouse_assets.definitions import defs\n"
+        "import dagster as dg\n"
+        "dg.Definitions.validate_loadable(defs())\n"
+        "print(sorted(name for name in ('pysail', 'deltalake', 'duckdb', 'boto3', 'dagster_aws', 'pandas') "
+        "if name in sys.modules and name != 'pandas'))\n"
+    )
+    environment = {"LAKEHOUSE_ROOT": "s3://no-such-bucket/lake", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_lake_that_does_not_exist_yet_is_not_made_by_looking_at_it(lake_root):
+    build_defs(Settings.load())
+    assert not lake_root.exists()

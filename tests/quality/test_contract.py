@@ -1,0 +1,46 @@
+"""What the project reads out of a contract."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyspark.sql.types as T  # noqa: N812
+import pytest
+from pandera.pyspark import dataframe_check
+
+from quality.contract import Contract, arrow_schema, column, columns_of, spark_schema
+
+
+class Lines(Contract):
+    """Two columns."""
+
+    price: T.DecimalType(18, 3) = column("price of one unit, GBP", source="UnitPrice", ge=0)
+    sold_at: T.TimestampType = column("time of the sale, UTC", nullable=True)
+
+
+def test_columns_carry_type_source_description_and_checks():
+    price, sold_at = columns_of(Lines)
+    assert (price.name, price.type, price.nullable, price.source) == ("price", T.DecimalType(18, 3), False, "UnitPrice")
+    assert (price.description, price.checks) == (
+        "price of one unit, GBP",
+        (("greater_than_or_equal_to", {"min_value": 0}),),
+    )
+    assert (sold_at.name, sold_at.nullable, sold_at.source, sold_at.checks) == ("sold_at", True, None, ())
+
+
+def test_schemas_keep_the_contracts_order_and_say_utc():
+    assert spark_schema(Lines).simpleString() == "struct<price:decimal(18,3),sold_at:timestamp>"
+    assert arrow_schema(Lines) == pa.schema(
+        [("price", pa.decimal128(18, 3)), ("sold_at", pa.timestamp("us", tz="UTC"))]
+    )
+
+
+def test_a_check_over_a_whole_frame_is_refused():
+    class Whole(Contract):
+        n: T.IntegerType = column("a number")
+
+        @dataframe_check
+        def any_rows(cls, _):  # noqa: N805 - Pandera's way
+            return True
+
+    with pytest.raises(TypeError, match="give them to the audit"):
+        columns_of(Whole)

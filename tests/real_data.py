@@ -1,0 +1,102 @@
+"""The real days in `data/online_retail`, delivered badly, and what must come of them.
+
+Set ``ONLINE_RETAIL`` to a folder with more of the data set's daily files, and to a JSON of their totals beside it
+(`<folder>_expected.json`), to run the same tests on all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+from deltalake import DeltaTable
+
+HERE = Path(__file__).parents[1] / "data" / "online_retail"
+FOLDER = Path(os.environ.get("ONLINE_RETAIL", HERE))
+
+
+def files() -> list[Path]:
+    """The daily files, in order."""
+    return sorted(FOLDER.glob("????-??-??.csv"))
+
+
+def expected_days() -> dict[str, tuple[int, int, int, Decimal]]:
+    """Rows, distinct invoices, units and amount of each day, over every kind of line, duplicates removed."""
+    path = HERE / "expected_days.json" if FOLDER == HERE else FOLDER.with_name(f"{FOLDER.name}_expected.json")
+    found = json.loads(path.read_text())
+    days = found if isinstance(found, list) else found["days"]
+    return {day["d"]: (day["rows"], day["invoices"], day["units"], Decimal(day["amount"])) for day in days}
+
+
+def badly_delivered(landing: Path, seed: int) -> list[list[tuple[Path, bytes]]]:
+    """Deliveries in a random order, in three parts: one file cut at first and whole later, two sent again as copies."""
+    shuffled = files()
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - a test's order, not a secret
+    deliveries = [(landing / file.name, file.read_bytes()) for file in shuffled]
+    target, whole = deliveries[0]
+    copies = [(path.with_name(f"{path.stem}-again.csv"), content) for path, content in deliveries[1:3]]
+    third = len(deliveries) // 3
+    return [
+        [(target, whole[: len(whole) * 2 // 3]), *deliveries[1:third]],
+        [*deliveries[third : 2 * third], copies[0]],
+        [*deliveries[2 * third :], (target, whole), copies[1]],
+    ]
+
+
+def deliver(delivery: list[tuple[Path, bytes]]) -> None:
+    """Put files in place, each at once."""
+    for path, content in delivery:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}")
+        draft.write_bytes(content)
+        shutil.move(draft, path)
+
+
+def query(root: Path, sql: str) -> list[tuple[object, ...]]:
+    """Run SQL over a lake's tables, named ``silver_transactions``."""
+    connection = duckdb.connect()
+    for log in root.glob("*/*/_delta_log"):
+        table = log.parent
+        connection.register(f"{table.parent.name}_{table.name}", DeltaTable(str(table)).to_pyarrow_dataset())
+    return connection.sql(sql).fetchall()
+
+
+def versions(root: Path) -> dict[str, int]:
+    """The newest version of every table of a lake."""
+    return {
+        f"{log.parent.parent.name}.{log.parent.name}": DeltaTable(str(log.parent)).version()
+        for log in root.glob("*/*/_delta_log")
+    }
+
+
+def assert_exact(root: Path) -> None:
+    """Every day of gold is as expected, silver adds up, and weeks and months are the sums of their days."""
+    expected = expected_days()
+    daily = query(root, "select business_date, lines, orders, units, net_sales from gold_daily_sales_summary")
+    assert {str(day): (lines, orders, units, net) for day, lines, orders, units, net in daily} == expected
+    ((rows, ids, amount),) = query(
+        root, "select count(*), count(distinct line_id), sum(amount) from silver_transactions"
+    )
+    assert (rows, ids) == (sum(day[0] for day in expected.values()),) * 2
+    assert amount == sum(day[3] for day in expected.values())
+    for table, column, period in (("weekly", "week_start", "week"), ("monthly", "month_start", "month")):
+        built = query(root, f"select {column}, days, lines, net_sales from gold_{table}_sales_summary order by 1")  # noqa: S608
+        summed = query(
+            root,
+            f"select date_trunc('{period}', business_date)::date d, count(*), sum(lines), sum(net_sales) "  # noqa: S608
+            "from gold_daily_sales_summary group by d order by d",
+        )
+        assert built == summed
+    unbalanced = query(
+        root,
+        "select * from (select *, row_number() over "
+        "(partition by table_name, business_date order by recorded_at desc) newest "
+        "from system_row_ledger) where newest = 1 and (rows_in <> published + rejected + duplicate + superseded "
+        "or verdict <> 'published')",
+    )
+    assert unbalanced == []

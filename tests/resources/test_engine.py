@@ -1,0 +1,560 @@
+"""The engine port's contract: what every engine must do, whatever it runs on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import multiprocessing
+import threading
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from resources.engine import MissingTableError, TableError, TableLayout, Token
+from resources.predicates import Predicate
+from tests.conftest import ENGINES
+from tests.scenario import day
+
+SCHEMA = pa.schema([("business_date", pa.date32()), ("name", pa.string()), ("quantity", pa.int32())])
+SALES = TableLayout("silver.sales", SCHEMA, ("business_date",))
+NAMED = TableLayout("silver.named", SCHEMA, ("name", "business_date"))
+
+
+def table(*rows, schema: pa.Schema = SCHEMA) -> pa.Table:
+    """Rows in the schema's order."""
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def batches(*rows, schema: pa.Schema = SCHEMA):
+    return iter(table(*rows, schema=schema).to_batches())
+
+
+def on(*days: dt.date, **equals: str) -> Predicate:
+    return Predicate("business_date", days, tuple(equals.items()))
+
+
+def rows(engine, name="silver.sales", where=None, **pinned):
+    """A table's rows as tuples, sorted."""
+    found = engine.collect(engine.read(name, where, **pinned))
+    return sorted((tuple(row.values()) for row in found.to_pylist()), key=repr)
+
+
+def files(lake_root, name="silver.sales") -> set[str]:
+    """The data files of a table's newest version."""
+    return set(DeltaTable(str(lake_root / name.replace(".", "/"))).file_uris())
+
+
+def last_commit(lake_root, name="silver.sales") -> dict:
+    return DeltaTable(str(lake_root / name.replace(".", "/"))).history(1)[0]
+
+
+@pytest.fixture
+def three_days(engine):
+    """Three days, each with its row."""
+    engine.publish(SALES, table((day(1), "a", 1), (day(2), "b", 2), (day(3), "c", 3)), on(day(1), day(2), day(3)))
+    return engine
+
+
+# Reading
+
+
+def test_a_table_that_was_never_written_has_no_version_and_no_token(engine):
+    assert engine.version("silver.sales") is None
+    assert engine.last_token("silver.sales", "some") is None
+
+
+def test_reading_a_table_that_was_never_written_says_so_instead_of_giving_no_rows(engine):
+    with pytest.raises(MissingTableError, match=r"silver\.sales has never been written"):
+        engine.read("silver.sales")
+
+
+def test_a_folder_without_commits_is_a_missing_table(engine, lake_root):
+    (lake_root / "silver" / "sales" / "_delta_log").mkdir(parents=True)
+    with pytest.raises(MissingTableError):
+        engine.read("silver.sales")
+
+
+def test_a_predicate_selects_rows(three_days):
+    assert rows(three_days, where=on(day(2), day(3))) == [(day(2), "b", 2), (day(3), "c", 3)]
+    assert rows(three_days, where=on(day(9))) == []
+
+
+def test_older_versions_can_be_read_by_number_and_by_time(engine):
+    first = engine.publish(SALES, table((day(1), "old", 1)), on(day(1)))
+    between = dt.datetime.now(tz=dt.UTC)
+    second = engine.publish(SALES, table((day(1), "new", 1)), on(day(1)))
+    assert (first, second) == (0, 1)
+    assert rows(engine, version=0) == [(day(1), "old", 1)]
+    assert rows(engine, as_of=between) == [(day(1), "old", 1)]
+    assert rows(engine, as_of=dt.datetime.now(tz=dt.UTC)) == rows(engine) == [(day(1), "new", 1)]
+
+
+def test_a_version_that_does_not_exist_is_refused_and_named(three_days):
+    with pytest.raises(TableError, match=r"silver\.sales.*99"):
+        three_days.read("silver.sales", version=99)
+
+
+def test_a_time_before_the_first_version_is_refused(three_days):
+    with pytest.raises(TableError, match=r"silver\.sales.*1999"):
+        three_days.read("silver.sales", as_of=dt.datetime(1999, 1, 1, tzinfo=dt.UTC))
+
+
+def test_a_frame_keeps_the_version_it_was_read_at(three_days):
+    before = three_days.read("silver.sales")
+    three_days.publish(SALES, table((day(2), "new", 9)), on(day(2)))
+    assert three_days.collect(before).num_rows == 3
+    assert three_days.collect(before.where("quantity = 9")).num_rows == 0
+
+
+# Publishing
+
+
+def test_publishing_replaces_the_predicates_rows_and_no_other_file(three_days, lake_root):
+    before = files(lake_root)
+    three_days.publish(SALES, table((day(2), "new", 7), (day(2), "newer", 8)), on(day(2)))
+    assert rows(three_days) == [(day(1), "a", 1), (day(2), "new", 7), (day(2), "newer", 8), (day(3), "c", 3)]
+    kept = files(lake_root) & before
+    assert {uri.split("business_date=")[1][:10] for uri in kept} == {"2011-03-01", "2011-03-03"}
+    assert len(kept) == 2
+
+
+def test_publishing_a_gap_of_days_keeps_the_day_between(three_days, lake_root):
+    before = files(lake_root)
+    three_days.publish(SALES, table((day(1), "new", 7)), on(day(1), day(3)))
+    assert rows(three_days) == [(day(1), "new", 7), (day(2), "b", 2)]
+    assert len(files(lake_root) & before) == 1
+
+
+def test_publishing_twice_leaves_the_same_rows(engine):
+    for _ in range(2):
+        engine.publish(SALES, table((day(1), "a", 1), (day(1), "a", 1)), on(day(1)))
+    assert rows(engine) == [(day(1), "a", 1), (day(1), "a", 1)]
+
+
+def test_a_frame_of_the_session_is_published(three_days):
+    frame = three_days.read("silver.sales", on(day(1))).selectExpr("quantity + 1 AS quantity", "name", "business_date")
+    three_days.publish(SALES, frame, on(day(1)))
+    assert rows(three_days, where=on(day(1))) == [(day(1), "a", 2)]
+
+
+def test_an_empty_frame_empties_the_predicates_rows(three_days):
+    version = three_days.publish(SALES, table(), on(day(2)))
+    assert version == 1
+    assert rows(three_days) == [(day(1), "a", 1), (day(3), "c", 3)]
+
+
+def test_an_empty_frame_makes_the_table(engine):
+    frame = engine.session().createDataFrame([], "business_date date, name string, quantity int")
+    assert engine.publish(SALES, frame, on(day(1))) == 0
+    assert rows(engine) == []
+
+
+@pytest.mark.parametrize("stray", [(day(3), "stray", 1), (None, "stray", 1)])
+def test_a_row_outside_the_predicate_is_refused_and_nothing_committed(three_days, stray):
+    with pytest.raises(TableError, match=r"silver\.sales"):
+        three_days.publish(SALES, table((day(2), "new", 1), stray), on(day(2)))
+    assert three_days.version("silver.sales") == 0
+    assert rows(three_days) == [(day(1), "a", 1), (day(2), "b", 2), (day(3), "c", 3)]
+
+
+@pytest.mark.parametrize("stray", [("other", day(1)), (None, day(1)), ("one", None), ("", day(1))])
+def test_a_row_outside_a_predicate_with_texts_is_refused(engine, stray):
+    name, business_date = stray
+    with pytest.raises(TableError):
+        engine.publish(NAMED, table((business_date, name, 1)), on(day(1), name="one"))
+    assert engine.version("silver.named") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["ba'z", "a/b", "a=b", "100%", "a%20b", "ünï 雪", "two words", "back\\slash", "a:b?c*d", "{x}", "\t", '"q"']
+)
+def test_a_text_partition_value_may_hold_any_character(engine, name):
+    engine.publish(NAMED, table((day(1), "other", 1)), on(day(1), name="other"))
+    for quantity in (1, 2):
+        engine.publish(NAMED, table((day(1), name, quantity)), on(day(1), name=name))
+    assert rows(engine, "silver.named", on(day(1), name=name)) == [(day(1), name, 2)]
+    assert len(rows(engine, "silver.named")) == 2
+
+
+def test_two_tables_do_not_touch_each_other(three_days):
+    three_days.publish(NAMED, table((day(1), "a", 1)), on(day(1), name="a"))
+    three_days.publish(NAMED, table(), on(day(1), name="a"))
+    assert len(rows(three_days)) == 3
+    assert (three_days.version("silver.sales"), three_days.version("silver.named")) == (0, 1)
+
+
+def test_a_table_keeps_what_its_layout_says(engine, lake_root):
+    layout = TableLayout("silver.sales", SCHEMA, ("business_date",), {"delta.appendOnly": "true"}, "What was sold.")
+    engine.append(layout, batches((day(1), "a", 1)))
+    metadata = DeltaTable(str(lake_root / "silver" / "sales")).metadata()
+    assert (metadata.name, metadata.description) == ("silver.sales", "What was sold.")
+    assert metadata.partition_columns == ["business_date"]
+    assert metadata.configuration["delta.appendOnly"] == "true"
+
+
+def test_a_table_that_is_append_only_cannot_be_published(engine):
+    layout = TableLayout("silver.sales", SCHEMA, ("business_date",), {"delta.appendOnly": "true"})
+    engine.append(layout, batches((day(1), "a", 1)))
+    with pytest.raises(TableError):
+        engine.publish(layout, table((day(1), "b", 1)), on(day(1)))
+    assert rows(engine) == [(day(1), "a", 1)]
+
+
+def test_metadata_is_kept_with_the_commit(three_days, lake_root):
+    three_days.publish(SALES, table((day(1), "a", 1)), on(day(1)), metadata={"run_id": "it's 1"})
+    assert last_commit(lake_root)["run_id"] == "it's 1"
+    three_days.append(SALES, batches((day(1), "a", 1)), metadata={"run_id": "2"})
+    assert last_commit(lake_root)["run_id"] == "2"
+
+
+# What does not fit is refused
+
+
+def wide(type_: pa.DataType) -> TableLayout:
+    """The table with another type of quantity."""
+    return TableLayout("silver.sales", SCHEMA.set(2, pa.field("quantity", type_)), ("business_date",))
+
+
+INSTANT = dt.datetime(2011, 3, 1, 8, 26, 0, 1, tzinfo=dt.UTC)
+UTC_MICROS = pa.timestamp("us", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("value", "given", "wanted"),
+    [
+        ("six", pa.string(), pa.int32()),
+        ("6", pa.string(), pa.int32()),
+        ("2011-03-01", pa.string(), pa.date32()),
+        (2**31, pa.int64(), pa.int32()),
+        (-(2**31) - 1, pa.int64(), pa.int32()),
+        (5, pa.int64(), pa.bool_()),
+        (5, pa.int32(), pa.string()),
+        (1.5, pa.float64(), pa.int32()),
+        (1.005, pa.float64(), pa.decimal128(18, 2)),
+        (0.1, pa.float64(), pa.float32()),
+        (Decimal("1.005"), pa.decimal128(18, 3), pa.decimal128(18, 2)),
+        (Decimal("1234.00"), pa.decimal128(18, 2), pa.decimal128(5, 2)),
+        (INSTANT, UTC_MICROS, pa.date32()),
+        (INSTANT, UTC_MICROS, pa.timestamp("s", tz="UTC")),
+        (1, pa.timestamp("ns", tz="UTC"), UTC_MICROS),
+        ([1], pa.list_(pa.int64()), pa.int64()),
+    ],
+)
+def test_a_value_that_the_column_cannot_hold_exactly_is_refused(engine, value, given, wanted):
+    engine.publish(wide(wanted), table(schema=wide(wanted).schema), on(day(1)))
+    frame = table((day(1), "a", value), schema=wide(given).schema)
+    for write in (
+        lambda: engine.publish(wide(wanted), frame, on(day(1))),
+        lambda: engine.append(wide(wanted), iter(frame.to_batches())),
+    ):
+        with pytest.raises(TableError, match=r"silver\.sales.*quantity"):
+            write()
+    assert engine.version("silver.sales") == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "given", "wanted"),
+    [
+        (2**31 - 1, pa.int64(), pa.int32()),
+        (6, pa.int32(), pa.int64()),
+        (Decimal("1.500"), pa.decimal128(38, 3), pa.decimal128(18, 2)),
+        (INSTANT, pa.timestamp("ns", tz="UTC"), UTC_MICROS),
+        ("six", pa.large_string(), pa.string()),
+        (None, pa.null(), pa.int32()),
+    ],
+)
+def test_a_value_that_fits_exactly_is_cast(engine, value, given, wanted):
+    engine.publish(wide(wanted), table((day(1), "a", value), schema=wide(given).schema), on(day(1)))
+    assert rows(engine) == [(day(1), "a", value)]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["business_date", "name"], r"missing columns \['quantity'\]"),
+        (["business_date", "name", "quantity", "colour"], r"undeclared columns \['colour'\]"),
+        (["business_date", "name", "Quantity"], r"missing columns \['quantity'\], undeclared columns \['Quantity'\]"),
+    ],
+)
+def test_missing_and_undeclared_columns_are_refused(three_days, names, told):
+    frame = pa.table({name: pa.array([day(2)] if name == "business_date" else [1]) for name in names})
+    with pytest.raises(TableError, match=told):
+        three_days.publish(SALES, frame, on(day(2)))
+    assert three_days.version("silver.sales") == 0
+
+
+def test_a_table_never_changes_its_columns_by_a_write(three_days):
+    more = TableLayout("silver.sales", SCHEMA.append(pa.field("colour", pa.string())), ("business_date",))
+    with pytest.raises(TableError, match=r"silver\.sales"):
+        three_days.publish(more, table((day(1), "a", 1, "red"), schema=more.schema), on(day(1)))
+    assert rows(three_days, where=on(day(1))) == [(day(1), "a", 1)]
+
+
+def test_a_null_in_a_required_column_is_refused(engine):
+    layout = TableLayout("silver.sales", SCHEMA.set(1, pa.field("name", pa.string(), nullable=False)), ())
+    engine.append(layout, batches((day(1), "a", 1)))
+    with pytest.raises(TableError):
+        engine.append(layout, batches((day(1), None, 1)))
+    assert engine.version("silver.sales") == 0
+
+
+def test_a_first_write_that_fails_leaves_no_table(engine):
+    with pytest.raises(TableError):
+        engine.publish(SALES, table((day(1), "a", 1), (day(2), "stray", 1)), on(day(1)))
+    with pytest.raises(TableError):
+        engine.append(SALES, iter(pa.table({"name": ["a"]}).to_batches()))
+    assert engine.version("silver.sales") is None
+    with pytest.raises(MissingTableError):
+        engine.read("silver.sales")
+    engine.append(SALES, batches((day(1), "a", 1)))
+    assert rows(engine) == [(day(1), "a", 1)]
+
+
+# Sifting
+
+
+class HeldError(Exception):
+    """What an audit raises."""
+
+
+def test_a_sift_decides_what_is_written(three_days):
+    def sift(stream):
+        for batch in stream:
+            yield batch.filter(pa.array([quantity > 1 for quantity in batch["quantity"].to_pylist()])).select([2, 0, 1])
+
+    three_days.publish(SALES, table((day(1), "no", 1), (day(1), "yes", 2)), on(day(1)), sift=sift)
+    assert rows(three_days, where=on(day(1))) == [(day(1), "yes", 2)]
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_what_a_sift_raises_arrives_as_it_is_and_nothing_is_committed(three_days, as_frame):
+    held = HeldError("too many rejected rows")
+
+    def sift(stream):
+        yield from stream
+        raise held
+
+    given = table((day(2), "new", 1))
+    frame = three_days.session().createDataFrame(given) if as_frame else given
+    with pytest.raises(HeldError) as arrived:
+        three_days.publish(SALES, frame, on(day(2)), sift=sift)
+    assert arrived.value is held
+    assert three_days.version("silver.sales") == 0
+    assert rows(three_days, where=on(day(2))) == [(day(2), "b", 2)]
+
+
+def test_a_sift_that_raises_at_once_leaves_no_table(engine):
+    def sift(_):
+        raise HeldError
+        yield
+
+    with pytest.raises(HeldError):
+        engine.publish(SALES, table((day(1), "a", 1)), on(day(1)), sift=sift)
+    assert engine.version("silver.sales") is None
+
+
+def test_a_query_that_fails_midway_commits_nothing(three_days):
+    frame = three_days.session().sql(
+        "SELECT date'2011-03-02' AS business_date, 'a' AS name, cast(text AS int) AS quantity "
+        "FROM VALUES ('1'), ('two') AS given(text)"
+    )
+    with pytest.raises(Exception, match="two"):
+        three_days.publish(SALES, frame, on(day(2)))
+    assert three_days.version("silver.sales") == 0
+
+
+# Appending once
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**62])
+def test_an_append_with_a_token_happens_once(engine, number):
+    assert engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", number)) == 0
+    assert engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", number)) is None
+    assert rows(engine) == [(day(1), "a", 1)]
+    assert engine.last_token("silver.sales", "some") == number
+
+
+def test_a_token_below_the_last_one_has_happened(engine):
+    engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 5))
+    assert engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 4)) is None
+    assert engine.append(SALES, batches((day(2), "b", 1)), token=Token("some", 6)) == 1
+    assert len(rows(engine)) == 2
+
+
+def test_applications_have_tokens_of_their_own(engine):
+    engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 5))
+    engine.append(SALES, batches((day(1), "b", 1)), token=Token("it's other", 1))
+    assert engine.last_token("silver.sales", "some") == 5
+    assert engine.last_token("silver.sales", "it's other") == 1
+    assert engine.last_token("silver.sales", "third") is None
+
+
+def test_an_append_that_fails_leaves_its_token_unused(engine):
+    engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 1))
+
+    def broken():
+        yield from batches((day(2), "b", 1))
+        raise HeldError
+
+    with pytest.raises(HeldError):
+        engine.append(SALES, broken(), token=Token("some", 2))
+    assert engine.last_token("silver.sales", "some") == 1
+    assert engine.append(SALES, batches((day(2), "b", 1)), token=Token("some", 2)) == 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_append_of_no_rows_uses_its_token_up(engine, first):
+    if not first:
+        engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 1))
+    assert engine.append(SALES, batches(), token=Token("some", 2)) is not None
+    assert engine.last_token("silver.sales", "some") == 2
+
+
+def test_a_publication_leaves_tokens_as_they_are(engine):
+    engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 3))
+    for number in range(12):
+        engine.publish(SALES, table((day(1), "a", number)), on(day(1)))
+    assert engine.last_token("silver.sales", "some") == 3
+
+
+def test_a_token_that_is_used_while_the_append_runs_is_used_once(engine):
+    """Another writer commits the same token between this one's look at the table and its commit."""
+    engine.append(SALES, batches((day(1), "a", 1)), token=Token("some", 1))
+
+    def theirs() -> None:
+        engine.append(SALES, batches((day(2), "theirs", 1)), token=Token("some", 2))
+
+    def slow():
+        other = threading.Thread(target=theirs)
+        other.start()
+        other.join()
+        yield from batches((day(2), "mine", 1))
+
+    assert engine.append(SALES, slow(), token=Token("some", 2)) is None
+    assert rows(engine, where=on(day(2))) == [(day(2), "theirs", 1)]
+
+
+def test_an_interrupt_during_a_write_arrives_as_an_interrupt(three_days):
+    def sift(stream):
+        yield from stream
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        three_days.publish(SALES, table((day(2), "new", 1)), on(day(2)), sift=sift)
+    assert three_days.version("silver.sales") == 0
+
+
+# Values
+
+
+def test_decimals_keep_every_digit(engine):
+    layout = wide(pa.decimal128(38, 10))
+    values = [Decimal("9" * 28 + "." + "9" * 10), Decimal("-0.0000000001"), Decimal(0), None]
+    engine.publish(layout, table(*[(day(1), "a", value) for value in values], schema=layout.schema), on(day(1)))
+    assert {row[2] for row in rows(engine)} == set(values)
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "2011-03-27T00:59:59.999999",  # the hour that London skips
+        "2011-03-27T01:30:00",
+        "2011-10-30T00:30:00",  # the hour that London has twice
+        "2011-10-30T01:30:00",
+        "2010-12-31T23:59:59.999999",
+        "2011-01-01T00:00:00",
+        "2012-02-29T12:00:00",
+        "1969-12-31T23:59:59.000001",
+        "1900-01-01T00:00:00",
+        "9999-12-31T23:59:59.999999",
+    ],
+)
+def test_timestamps_stay_the_same_instant_through_a_frame(engine, instant):
+    layout = wide(UTC_MICROS)
+    value = dt.datetime.fromisoformat(instant).replace(tzinfo=dt.UTC)
+    engine.publish(layout, table((day(1), "a", value), schema=layout.schema), on(day(1)))
+    engine.publish(layout, engine.read("silver.sales"), on(day(1)))
+    assert rows(engine) == [(day(1), "a", value)]
+    as_text = engine.read("silver.sales").selectExpr("cast(cast(quantity AS date) AS string) AS day")
+    assert engine.collect(as_text).to_pylist() == [{"day": instant[:10]}]
+
+
+def test_texts_keep_every_character(engine):
+    texts = ["", " ", "\n\r\t", "ünï 雪 🛒", "a\0b", "'\"\\", "x" * 100_000]
+    engine.publish(SALES, table(*[(day(1), text, 1) for text in texts]), on(day(1)))
+    assert {row[1] for row in rows(engine)} == set(texts)
+
+
+def test_nested_values_are_kept(engine):
+    schema = pa.schema(
+        [("business_date", pa.date32()), ("days", pa.list_(pa.date32())), ("rules", pa.list_(pa.string()))]
+    )
+    layout = TableLayout("silver.nested", schema, ("business_date",))
+    given = [(day(1), [day(1), day(2)], ["a:b", "it's"]), (day(1), [], None)]
+    engine.append(layout, batches(*given, schema=schema))
+    engine.publish(layout, engine.read("silver.nested"), on(day(1)))
+    found = engine.collect(engine.read("silver.nested")).to_pylist()
+    assert sorted((tuple(row.values()) for row in found), key=repr) == sorted(given, key=repr)
+
+
+def test_frames_may_be_three_hundred_columns_wide(engine):
+    schema = pa.schema([("business_date", pa.date32()), *[(f"column_{number}", pa.int64()) for number in range(300)]])
+    layout = TableLayout("gold.wide", schema, ("business_date",))
+    row = (day(1), *range(300))
+    engine.publish(layout, table(row, schema=schema), on(day(1)))
+    engine.publish(layout, engine.read("gold.wide"), on(day(1)))
+    assert rows(engine, "gold.wide") == [row]
+
+
+# Side by side
+
+
+NUMBERS = TableLayout("bronze.numbers", SCHEMA, ("business_date",))
+
+
+def _write_own_day(name: str, root: str, number: int, start) -> None:
+    """Publish a day and append to it, five times, from a process of its own."""
+    engine = ENGINES[name](root)
+    start.wait()
+    for quantity in range(5):
+        engine.publish(SALES, table((day(number), "a", quantity)), on(day(number)))
+        engine.append(NUMBERS, batches((day(number), "a", quantity)), token=Token(f"writer {number}", quantity + 1))
+
+
+def test_four_processes_write_two_tables_and_every_commit_arrives(engine):
+    engine.publish(SALES, table((day(1), "a", 0)), on(day(1)))  # who makes a table at the same moment may be refused
+    engine.append(NUMBERS, batches((day(9), "a", 0)))
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(4)
+    writers = [
+        context.Process(target=_write_own_day, args=(engine.name, engine._root, number, start))  # noqa: SLF001
+        for number in range(1, 5)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(timeout=120)
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert rows(engine) == [(day(number), "a", 4) for number in range(1, 5)]
+    appended = [(day(number), "a", n) for number in range(1, 5) for n in range(5)]
+    assert rows(engine, "bronze.numbers") == [*appended, (day(9), "a", 0)]
+    assert engine.version("silver.sales") == engine.version("bronze.numbers") == 4 * 5
+
+
+def test_readers_see_whole_commits_while_a_writer_works(engine):
+    def publish(quantity: int) -> None:
+        engine.publish(
+            SALES, table(*[(day(number), "a", quantity) for number in (1, 2, 3)]), on(day(1), day(2), day(3))
+        )
+
+    publish(0)
+    writer = threading.Thread(target=lambda: [publish(quantity) for quantity in range(1, 15)])
+    writer.start()
+    seen = []
+    while writer.is_alive():
+        seen.append([row[2] for row in rows(engine)])
+    writer.join()
+    assert all(len(quantities) == 3 and len(set(quantities)) == 1 for quantities in seen)
+    assert [quantities[0] for quantities in seen] == sorted(quantities[0] for quantities in seen)
+    assert rows(engine)[0][2] == 14

@@ -1,0 +1,118 @@
+"""What only the embedded engine has to watch: features it cannot read, its stream, its session, a lake on S3."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import boto3
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from resources import sail
+from resources.engine import TableError, TableLayout, Token
+from resources.predicates import Predicate
+from resources.sail import SailEngine
+from resources.storage import delete, read_text, write_text
+from tests.scenario import day, rows
+
+SCHEMA = pa.schema([("business_date", pa.date32()), ("number", pa.int64())])
+LAYOUT = TableLayout("silver.numbers", SCHEMA, ("business_date",))
+
+
+def numbers(*values: int) -> pa.Table:
+    return pa.table({"business_date": [day(1)] * len(values), "number": values}, schema=SCHEMA)
+
+
+def test_a_table_with_a_feature_that_reads_as_null_is_refused(lake_root):
+    uri = str(lake_root / "silver" / "numbers")
+    write_deltalake(uri, numbers(1))
+    log = lake_root / "silver" / "numbers" / "_delta_log" / f"{0:020}.json"
+    mapped = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["columnMapping"]}
+    protocol = json.dumps({"protocol": {**mapped, "writerFeatures": ["columnMapping"]}})
+    lines = [protocol, *[line for line in log.read_text().splitlines() if not line.startswith('{"protocol"')]]
+    log.write_text("\n".join(lines))
+    for use in (
+        lambda engine: engine.read("silver.numbers"),
+        lambda engine: engine.publish(LAYOUT, numbers(1), Predicate("business_date", (day(1),))),
+    ):
+        with pytest.raises(TableError, match=r"silver\.numbers uses .*columnMapping"):
+            use(SailEngine(str(lake_root)))
+
+
+def test_a_result_streams_in_batches_without_being_collected(lake_root):
+    engine = SailEngine(str(lake_root))
+    stream = sail._stream(engine.session().range(0, 200_000))  # noqa: SLF001 - an internal of pyspark stands behind it
+    first = next(stream)
+    rest = list(stream)
+    assert first.num_rows < 200_000
+    assert first.num_rows + sum(batch.num_rows for batch in rest) == 200_000
+
+
+def test_the_session_counts_in_utc_and_is_one_per_process(lake_root):
+    one, other = SailEngine(str(lake_root / "one")), SailEngine(str(lake_root / "other"))
+    assert one.session() is other.session()
+    assert one.session().conf.get("spark.sql.session.timeZone") == "UTC"
+    assert time.tzname[0] == "UTC"
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket of an S3 service in a process of its own: delta-rs holds Python back while it looks for a table."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", endpoint.rpartition(":")[2]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    _wait_for(int(endpoint.rpartition(":")[2]))
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="shop")
+    yield "s3://shop"
+    server.terminate()
+    server.wait()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
+def test_a_lake_may_lie_on_s3(bucket):
+    root = f"{bucket}/some/lake"
+    engine = SailEngine(root)
+    where = Predicate("business_date", (day(1),))
+    assert engine.version("silver.numbers") is None
+    assert [engine.publish(LAYOUT, numbers(1), where), engine.publish(LAYOUT, numbers(2), where)] == [0, 1]
+    token = Token("some", 1)
+    assert engine.append(LAYOUT, iter(numbers(3).to_batches()), token=token) == 2
+    assert engine.append(LAYOUT, iter(numbers(3).to_batches()), token=token) is None
+    assert rows(engine, "silver.numbers", "number") == [(2,), (3,)]
+    assert engine.collect(engine.read("silver.numbers", version=0)).column("number").to_pylist() == [1]
+
+    manifest = f"{root}/system/manifests/some.json"
+    assert read_text(manifest) is None
+    write_text(manifest, "ünï")
+    assert read_text(manifest) == "ünï"
+    delete(manifest)
+    delete(manifest)
+    assert read_text(manifest) is None

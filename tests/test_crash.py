@@ -1,0 +1,72 @@
+"""A drain killed at any moment, again and again, loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import real_data
+
+REPOSITORY = Path(__file__).parents[1]
+KILLS = 20
+DAYS = 8
+RUN = [sys.executable, "-m", "cli", "run"]
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_and_then_a_run_give_exact_tables(lake_root):
+    seed = random.SystemRandom().randrange(10**6)
+    chance = random.Random(seed)  # noqa: S311 - moments of a test, printed below
+    landing = lake_root / "landing" / "transactions"
+    days = real_data.files()[:DAYS]
+    during = 0
+    for kill in range(KILLS):
+        # A day lands before each of the first kills, so that there is work to be killed at.
+        if kill < DAYS:
+            real_data.deliver([(landing / days[kill].name, days[kill].read_bytes())])
+        before = real_data.versions(lake_root)
+        process = subprocess.Popen(
+            RUN, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        _wait_for_work(process, lake_root, before)
+        time.sleep(chance.uniform(0, 2.5))
+        with contextlib.suppress(ProcessLookupError):  # it was faster
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        during += sum(real_data.versions(lake_root).values()) - sum(before.values())
+
+    done = subprocess.run(RUN, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+    about = f"seed {seed}, {during} commits during {KILLS} kills\n{done.stdout}{done.stderr}"
+    print(about)  # noqa: T201 - without commits between the kills the test would show little
+    assert done.returncode == 0, about
+    assert during >= DAYS, about
+    expected = {
+        day: total for day, total in real_data.expected_days().items() if f"{day}.csv" in {d.name for d in days}
+    }
+    daily = real_data.query(
+        lake_root, "select business_date, lines, orders, units, net_sales from gold_daily_sales_summary"
+    )
+    assert {str(day): tuple(measures) for day, *measures in daily} == expected, about
+    raw = sum(len(day.read_text(encoding="utf-8").splitlines()) - 1 for day in days)
+    ((rows, records),) = real_data.query(
+        lake_root, "select count(*), count(distinct (source_file, source_record)) from bronze_transactions"
+    )
+    assert rows == records == raw, about
+
+
+def _wait_for_work(process: subprocess.Popen[bytes], root: Path, before: dict[str, int]) -> None:
+    """Wait until the drain has begun to write, or has ended."""
+    manifest = root / "system" / "manifests" / "transactions.json"
+    for _ in range(600):
+        if process.poll() is not None or manifest.exists() or real_data.versions(root) != before:
+            return
+        time.sleep(0.05)

@@ -1,0 +1,56 @@
+"""Real days, delivered in any order, twice, and in halves, come out exact."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import real_data
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def lakehouse(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(lake_root):
+    for delivery in real_data.badly_delivered(lake_root / "landing" / "transactions", seed=20101201):
+        real_data.deliver(delivery)
+        drained = lakehouse("run")
+        assert drained.returncode in {0, 3}, drained.stdout + drained.stderr
+    real_data.assert_exact(lake_root)
+    before = real_data.versions(lake_root)
+
+    again = lakehouse("run")
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert real_data.versions(lake_root) == before
+    outcomes = real_data.query(lake_root, "select outcome, count(*) from system_landing_files group by 1 order by 1")
+    files = len(real_data.files())
+    assert outcomes == [("copy", 2), ("ingested", files + 1)]  # the cut file and the whole one are two versions
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("ONLINE_RETAIL"), reason="needs the whole data set: ONLINE_RETAIL=<folder>")
+def test_the_whole_data_set_has_its_known_kinds(lake_root):
+    real_data.deliver([(lake_root / "landing" / "transactions" / f.name, f.read_bytes()) for f in real_data.files()])
+
+    assert lakehouse("run").returncode == 0
+
+    kinds = real_data.query(
+        lake_root, "select kind, count(*), sum(amount)::varchar from silver_transactions group by 1"
+    )
+    assert sorted(kinds) == [
+        ("adjustment", 2510, "0.000"),
+        ("bad_debt", 3, "-11062.060"),
+        ("cancellation", 9251, "-893979.730"),
+        ("sale", 524877, "10631048.744"),
+    ]
