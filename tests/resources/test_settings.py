@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import traceback
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from resources.settings import Settings, SettingsError
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch, tmp_path):
     """Only what a test sets; relative paths start in an empty folder."""
-    for name in ("ROOT", "LANDING", "START_DATE"):
+    for name in ("ROOT", "LANDING", "START_DATE", "ENGINE", "SPARK_URL"):
         monkeypatch.delenv(f"LAKEHOUSE_{name}", raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -23,6 +24,7 @@ def test_without_any_variable_the_lake_lies_in_the_working_folder(tmp_path):
     assert settings.root == str(tmp_path / ".lakehouse")
     assert settings.landing == str(tmp_path / ".lakehouse" / "landing")
     assert settings.start_date == dt.date(2010, 12, 1)
+    assert (settings.engine, settings.spark_url) == ("sail", "local[*]")
 
 
 def test_the_environment_decides(monkeypatch):
@@ -42,6 +44,12 @@ def test_the_environment_decides(monkeypatch):
         ("file:///data/lake", "/data/lake"),
         ("s3://bucket", "s3://bucket"),
         ("s3://bucket/lake/", "s3://bucket/lake"),
+        ("s3://bucket//lake", "s3://bucket/lake"),
+        ("s3a://bucket/lake", "s3://bucket/lake"),
+        (
+            "abfss://retail@account1.dfs.core.windows.net/lake/",
+            "abfss://retail@account1.dfs.core.windows.net/lake",
+        ),
         ("  /data/lake ", "/data/lake"),
         ("~/lake", str(Path("~/lake").expanduser())),
     ],
@@ -67,12 +75,21 @@ def test_empty_variables_count_as_unset(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
-        ("LAKEHOUSE_ROOT", "ftp://host/lake", "known are file, s3 and plain paths"),
+        ("LAKEHOUSE_ROOT", "ftp://host/lake", "known are file, s3, s3a, abfss and plain paths"),
         ("LAKEHOUSE_ROOT", "s3://", "nothing after its scheme"),
         ("LAKEHOUSE_ROOT", "file://host/lake", "absolute"),
-        ("LAKEHOUSE_LANDING", "gs://bucket/landing", "known are file, s3 and plain paths"),
+        ("LAKEHOUSE_ROOT", "s3:///lake", "names no bucket"),
+        ("LAKEHOUSE_ROOT", "s3://My_Bucket/lake", "names no bucket"),
+        ("LAKEHOUSE_ROOT", "abfss://retail/lake", "names no container and account"),
+        ("LAKEHOUSE_ROOT", "abfss://retail@account1/lake", "names no container and account"),
+        ("LAKEHOUSE_LANDING", "gs://bucket/landing", "known are file, s3, s3a, abfss and plain paths"),
         ("LAKEHOUSE_START_DATE", "yesterday", "date"),
         ("LAKEHOUSE_START_DATE", "2999-01-01", "lies in the future"),
+        ("LAKEHOUSE_ENGINE", "flink", "'sail' or 'spark'"),
+        ("LAKEHOUSE_SPARK_URL", "yarn", "is no Spark; give local, local[4]"),
+        ("LAKEHOUSE_SPARK_URL", "local[0]", "is no Spark"),
+        ("LAKEHOUSE_SPARK_URL", "spark://host", "is no Spark"),
+        ("LAKEHOUSE_SPARK_URL", "sc://host", "is no Spark"),
     ],
 )
 def test_an_unusable_variable_is_named_with_its_value_and_what_it_should_hold(monkeypatch, variable, value, told):
@@ -83,6 +100,58 @@ def test_an_unusable_variable_is_named_with_its_value_and_what_it_should_hold(mo
     assert line.startswith(f"{variable}: ")
     assert told in line
     assert repr(value) in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "instead"),
+    [
+        ("LAKEHOUSE_ROOT", "s3://key:geheim@bucket/lake", "AWS variables"),
+        ("LAKEHOUSE_SPARK_URL", "sc://host:443/;use_ssl=true;token=geheim", "SPARK_CONNECT_AUTHENTICATE_TOKEN"),
+    ],
+)
+def test_a_secret_in_a_setting_is_refused_and_not_repeated(monkeypatch, variable, value, instead):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        Settings.load()
+    assert instead in str(refused.value)
+    assert "geheim" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "local",
+        "local[4]",
+        "local[*]",
+        "spark://master:7077",
+        "spark://one:7077,two:7077",
+        "sc://127.0.0.1:15002",
+        "sc://host:443/;use_ssl=true",
+        "databricks",
+    ],
+)
+def test_spark_is_a_master_a_connect_server_or_databricks(monkeypatch, url):
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", "spark")
+    monkeypatch.setenv("LAKEHOUSE_SPARK_URL", url)
+    settings = Settings.load()
+    assert (settings.engine, settings.spark_url) == ("spark", url)
+
+
+@pytest.mark.parametrize(
+    ("root", "home"),
+    [
+        ("/data/lake", "/data/lake/dagster"),
+        ("s3://bucket/lake", ".lakehouse-s3/bucket/lake/dagster"),
+        ("s3://bucket/other", ".lakehouse-s3/bucket/other/dagster"),
+        (
+            "abfss://retail@account1.dfs.core.windows.net/lake",
+            ".lakehouse-abfss/retail@account1.dfs.core.windows.net/lake/dagster",
+        ),
+    ],
+)
+def test_every_lake_has_a_dagster_home_of_its_own_on_disk(monkeypatch, tmp_path, root, home):
+    monkeypatch.setenv("LAKEHOUSE_ROOT", root)
+    assert Settings.load().dagster_home == tmp_path / home
 
 
 def test_every_unusable_variable_has_a_line(monkeypatch):
