@@ -5,12 +5,14 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK := deploy/spark
+JARS := $(SPARK)/jars/.ready
 
 # Each kind of data has a lake of its own.
 export LAKEHOUSE_ROOT ?= $(CURDIR)/.lakehouse$(if $(filter-out shop,$(DATA)),-$(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-fast lint format bench lock clean
+.PHONY: help setup demo dev spark test test-fast lint format bench lock clean
 
 help: ## Show what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,15 @@ demo: $(READY) ## Messy data from landing to gold, with a scorecard (DATA=online
 
 dev: $(READY) ## Dagster UI, daemon and sensors on this lake (PORT=3000)
 	$(BIN)/lakehouse dev --port $(PORT)
+
+spark: $(JARS) ## Jars for LAKEHOUSE_ENGINE=spark (needs a JDK, 17 or newer, and Maven)
+
+$(JARS): $(SPARK)/pom.xml $(wildcard $(SPARK)/src/main/java/lakehouse/*.java)
+	@command -v javac >/dev/null || { echo 'Spark needs a JDK, 17 or newer, and there is no javac here; install one (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless)' >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo 'The jars are fetched by Maven, and there is no mvn here; install it (Debian, Ubuntu: apt-get install maven)' >&2; exit 1; }
+	rm -rf $(SPARK)/jars $(SPARK)/target
+	mvn --batch-mode --no-transfer-progress --quiet --file $(SPARK)/pom.xml package
+	@touch $@
 
 test: test-fast ## All tests; the slow ones start servers and browsers and want the machine for themselves
 	$(BIN)/python -m pytest -m slow
