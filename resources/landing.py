@@ -1,6 +1,6 @@
 """The landing zone: which objects sources have dropped, and how to open one.
 
-Belongs here: listing and opening landing objects on disk and on S3, and the one rule that reads a source and a
+Belongs here: listing and opening landing objects on disk, on S3 and on ADLS, and the one rule that reads a source and a
 landing date out of a key. What a file contains is for ``landing_reader``; what is done with it, for ``ingestion``.
 """
 
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+
+from resources.storage import endpoint, is_local, opened, region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,7 @@ class LandingObject:
     Attributes:
         modified: when the object appeared or was last written, UTC.
         key: ``<source>/<rest>``; the name of the file in every table.
-        etag: changes whenever the content does (S3's own; on disk size, time of the last write and inode).
+        etag: changes whenever the content does (a store's own; on disk size, time of the last write and inode).
         size: bytes.
     """
 
@@ -156,6 +158,11 @@ def _may_match(key: str, prefix: str) -> bool:
     return key.startswith(prefix) or prefix.startswith(f"{key}/")
 
 
+def _bare(etag: str | None) -> str:
+    """Return an etag without quotes: some answers have it in quotes, some do not."""
+    return str(etag).strip('"')
+
+
 class S3Landing:
     """A landing zone in an S3 bucket."""
 
@@ -175,7 +182,7 @@ class S3Landing:
             for entry in page.get("Contents", []):
                 key = entry["Key"].removeprefix(self._prefix)
                 if not key.endswith("/") and not _is_hidden(key):
-                    yield LandingObject(entry["LastModified"], key, entry["ETag"].strip('"'), entry["Size"])
+                    yield LandingObject(entry["LastModified"], key, _bare(entry["ETag"]), entry["Size"])
 
     def open(self, key: str) -> BinaryIO:
         """Fetch an object, as it is now, into a temporary file."""
@@ -196,18 +203,59 @@ class S3Landing:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
                 return None
             raise
-        return str(answer["ETag"]).strip('"')
+        return _bare(answer["ETag"])
+
+
+class AdlsLanding:
+    """A landing zone in a container of ADLS."""
+
+    def __init__(self, uri: str) -> None:
+        """Take ``abfss://container@account.dfs.core.windows.net/prefix``; nothing is opened yet."""
+        self._uri = uri
+
+    def objects(self, prefix: str) -> Iterator[LandingObject]:
+        """List objects page by page; the store lists whole folders, so those of the prefix's are sorted out here."""
+        import obstore
+
+        folder = prefix.rpartition("/")[0]
+        with opened(self._uri) as (store, root):
+            for page in obstore.list(store, f"{root}/{folder}".strip("/")):
+                for entry in page:
+                    key = entry["path"].removeprefix(root).removeprefix("/")
+                    if key.startswith(prefix) and not _is_hidden(key):
+                        yield LandingObject(entry["last_modified"], key, _bare(entry["e_tag"]), entry["size"])
+
+    def open(self, key: str) -> BinaryIO:
+        """Fetch an object, as it is now, into a temporary file."""
+        import obstore
+
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        with opened(f"{self._uri}/{key}") as (store, place):
+            for part in obstore.get(store, place):
+                file.write(part)
+        file.seek(0)
+        return cast("BinaryIO", file)
+
+    def etag(self, key: str) -> str | None:
+        """Return the etag an object has now."""
+        import obstore
+
+        try:
+            with opened(f"{self._uri}/{key}") as (store, place):
+                return _bare(obstore.head(store, place)["e_tag"])
+        except FileNotFoundError:
+            return None
 
 
 def open_landing(location: str) -> Landing:
     """Open the landing zone the settings name."""
-    if not location.startswith("s3://"):
+    if is_local(location):
         return LocalLanding(location)
-    return S3Landing(location, s3_client())
+    return S3Landing(location, s3_client()) if location.startswith("s3://") else AdlsLanding(location)
 
 
 def s3_client() -> Any:
     """Return an S3 client from the standard AWS environment, through ``dagster_aws``."""
     from dagster_aws.s3 import S3Resource
 
-    return S3Resource(endpoint_url=os.environ.get("AWS_ENDPOINT_URL")).get_client()
+    return S3Resource(endpoint_url=endpoint("s3"), region_name=region()).get_client()

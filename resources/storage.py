@@ -1,18 +1,28 @@
-"""Small files of the lake by URI: where a table lies, and atomic reads and writes of manifests.
+"""Files of the lake by URI: where a table lies, atomic reads and writes of small files, how object stores are reached.
 
-Belongs here: the mapping from names to locations and byte-level access under the root, on disk or in an object store.
+Belongs here: the mapping from names to locations and byte-level access under the root, on disk, in S3 and in Azure.
 Tables' contents go through an engine; the landing zone has its own module, ``landing``.
+
+Credentials are nowhere in here. Every library finds them in the standard variables (``AWS_ACCESS_KEY_ID``,
+``AZURE_STORAGE_ACCOUNT_KEY`` ...) or has them from the machine's role, so that none can get into a log or a table.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+    from obstore.store import ObjectStore
+
+
+class StorageError(OSError):
+    """An object store did not do as asked; the message names the location and what the store said."""
 
 
 def is_local(location: str) -> bool:
@@ -26,46 +36,129 @@ def table_uri(root: str, table: str) -> str:
     return f"{root}/{layer}/{name}"
 
 
-def _filesystem(location: str) -> tuple[FileSystem, str]:
-    from pyarrow import fs
-
+def delta_options(location: str) -> dict[str, str]:
+    """Return delta-rs's storage options for a location: what the environment does not tell it. Empty for a path."""
     if is_local(location):
-        return fs.LocalFileSystem(), location
-    filesystem, path = fs.FileSystem.from_uri(location)
-    return filesystem, path
+        return {}
+    from dagster_deltalake import AzureConfig, S3Config
+    from dagster_deltalake.config import ClientConfig
+
+    scheme, _, rest = location.partition("://")
+    store = (
+        S3Config(region=region(), endpoint=endpoint(scheme))
+        if scheme == "s3"
+        else AzureConfig(account_name=rest.partition("@")[2].partition(".")[0])
+    )
+    return {**store.str_dict(), **ClientConfig(allow_http=_is_plain_http(scheme)).str_dict()}
+
+
+def prepare_environment(location: str) -> None:
+    """Tell this process' environment what an engine needs that reads only that, such as Sail."""
+    scheme = location.partition("://")[0]
+    if not is_local(location) and _is_plain_http(scheme):
+        os.environ.setdefault({"s3": "AWS_ALLOW_HTTP", "abfss": "AZURE_ALLOW_HTTP"}[scheme], "true")
+
+
+def region() -> str | None:
+    """Return the AWS region, by either of its two usual variables."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def endpoint(scheme: str) -> str | None:
+    """Return where a store is when it is not Amazon's or Microsoft's own."""
+    return os.environ.get({"s3": "AWS_ENDPOINT_URL", "abfss": "AZURE_STORAGE_ENDPOINT"}[scheme])
+
+
+def _is_plain_http(scheme: str) -> bool:
+    """Whether the environment names an endpoint without TLS: one for tests, or inside a network."""
+    return (endpoint(scheme) or "").startswith("http://")
 
 
 def write_text(location: str, text: str) -> None:
     """Write a small file so that readers see the old content or the new, never a part."""
+    write_bytes(location, text.encode())
+
+
+def write_bytes(location: str, content: bytes | Path) -> None:
+    """Write a file, or copy one from disk, so that readers see the old content or the new, never a part."""
     if is_local(location):
         path = Path(location)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content if isinstance(content, bytes) else content.read_bytes())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         return
-    filesystem, path_text = _filesystem(location)
-    with filesystem.open_output_stream(path_text) as stream:  # an object appears whole, when the stream closes
-        stream.write(text.encode())
+    import obstore
+
+    with opened(location) as (store, key):
+        obstore.put(store, key, content)  # an object appears whole
 
 
 def read_text(location: str) -> str | None:
     """Return the content of a small file, or None where there is none."""
-    filesystem, path = _filesystem(location)
     try:
-        with filesystem.open_input_stream(path) as stream:
-            return bytes(stream.read()).decode()
+        if is_local(location):
+            return Path(location).read_bytes().decode()
+        import obstore
+
+        with opened(location) as (store, key):
+            return bytes(obstore.get(store, key).bytes()).decode()
     except FileNotFoundError:
         return None
 
 
 def delete(location: str) -> None:
     """Delete a small file; a missing one is fine."""
-    filesystem, path = _filesystem(location)
-    try:
-        filesystem.delete_file(path)
-    except FileNotFoundError:
+    if is_local(location):
+        Path(location).unlink(missing_ok=True)
         return
+    import obstore
+
+    with opened(location) as (store, key):
+        try:
+            obstore.delete(store, key)
+        except FileNotFoundError:  # S3 says nothing of it, Azure does
+            return
+
+
+def folders(location: str) -> list[str]:
+    """Return the names of the folders right below a location, in order; none where there is nothing."""
+    if is_local(location):
+        try:
+            return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
+        except FileNotFoundError:
+            return []
+    import obstore
+
+    with opened(location) as (store, key):
+        found = obstore.list_with_delimiter(store, key)["common_prefixes"]
+    return sorted(prefix.rpartition("/")[2] for prefix in found)
+
+
+@contextmanager
+def opened(location: str) -> Iterator[tuple[ObjectStore, str]]:
+    """Open the store of a location; give it, and the key of the location in it.
+
+    Raises:
+        StorageError: the store refused something, or could not be reached; raised at the end of the block.
+        FileNotFoundError: there is no such object.
+    """
+    from obstore.exceptions import BaseError
+
+    scheme, _, rest = location.partition("://")
+    host, _, key = rest.partition("/")
+    try:
+        yield _store(scheme, host), key
+    except BaseError as error:  # its text goes on with pages of debugging
+        raise StorageError(f"{location}: {str(error).partition(chr(10))[0]}") from error
+
+
+@functools.cache
+def _store(scheme: str, host: str) -> ObjectStore:
+    """Return the store of a bucket or container; a connection pool, so one for all that is asked of it."""
+    from obstore.store import from_url
+
+    return from_url(f"{scheme}://{host}", client_options={"allow_http": _is_plain_http(scheme)})

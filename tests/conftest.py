@@ -8,6 +8,9 @@ import pytest
 
 from resources.engine import Engine
 from resources.sail import SailEngine
+from tests.object_stores import adls, remote, run_folder, s3
+
+__all__ = ["adls", "remote", "run_folder", "s3"]
 
 ENGINES = {"sail": SailEngine}
 """Every engine by name; the contract tests run on each."""

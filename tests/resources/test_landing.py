@@ -7,9 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from resources.landing import LandingObject, LocalLanding, Route, S3Landing, open_landing, route
 from tests.scenario import drop
@@ -215,38 +213,8 @@ def _pretend_old(monkeypatch, is_old) -> None:
     monkeypatch.setattr(Path, "stat", pretended)
 
 
-@pytest.fixture(scope="module")
-def s3_endpoint():
-    """An S3 service of our own in this process."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_endpoint, monkeypatch):
-    """A client of an empty bucket named ``shop``, with the environment that leads others there."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=s3_endpoint)
-    client.create_bucket(Bucket="shop")
-    yield client
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket="shop"):
-        for entry in page.get("Contents", []):
-            client.delete_object(Bucket="shop", Key=entry["Key"])
-    client.delete_bucket(Bucket="shop")
-
-
-@pytest.mark.parametrize("uri", ["s3://shop", "s3://shop/some/zone"])
-def test_objects_are_listed_by_prefix_opened_and_compared(s3, uri):
-    zone = uri.removeprefix("s3://shop").lstrip("/")
+@pytest.mark.parametrize("zone", ["", "some/zone/"])
+def test_objects_are_listed_by_prefix_opened_and_compared(remote, zone):
     names = [
         "2011-03-01.csv",
         "2011-03-01 late+1%.csv",
@@ -255,10 +223,9 @@ def test_objects_are_listed_by_prefix_opened_and_compared(s3, uri):
         "_temporary/x.csv",
     ]
     for name in names:
-        s3.put_object(Bucket="shop", Key=f"{zone}/transactions/{name}".lstrip("/"), Body=name.encode())
-    s3.put_object(Bucket="shop", Key=f"{zone}/transactions/".lstrip("/"), Body=b"")  # what consoles call a folder
-    s3.put_object(Bucket="shop", Key="elsewhere/transactions/2011-03-01.csv", Body=b"")
-    landing = open_landing(uri)
+        remote.put(f"{zone}transactions/{name}", name.encode())
+    remote.put("elsewhere/transactions/2011-03-01.csv")
+    landing = open_landing(f"{remote.uri}/{zone}".rstrip("/"))
 
     listed = {landed.key: landed for landed in landing.objects("transactions/")}
     assert sorted(listed) == sorted(f"transactions/{name}" for name in names[:3])
@@ -268,31 +235,51 @@ def test_objects_are_listed_by_prefix_opened_and_compared(s3, uri):
             file.seek(0)
             assert file.read(4) == key.removeprefix("transactions/").encode()[:4]
         assert landed.etag == landing.etag(key)
+        assert landed.size == len(key.removeprefix("transactions/").encode())
         assert landed.modified.utcoffset() == dt.timedelta(0)
     assert keys(landing.objects("transactions/2011-03-01 ")) == ["transactions/2011-03-01 late+1%.csv"]
+    assert keys(landing.objects("transactions/dt=2011-03-01")) == ["transactions/dt=2011-03-01/ünï 雪.csv"]
+    assert keys(landing.objects("customers/")) == []
+    assert set(listed) <= set(keys(landing.objects("")))
+
+
+def test_what_consoles_call_a_folder_is_no_object(s3):
+    s3.put("zone/transactions/")
+    s3.put("zone/transactions/2011-03-01.csv")
+    assert keys(open_landing(f"{s3.uri}/zone").objects("")) == ["transactions/2011-03-01.csv"]
+
+
+@pytest.mark.parametrize("s3", ["moto"], indirect=True)  # MinIO refuses such keys, Amazon takes them
+def test_a_key_that_is_no_path_does_not_hide_the_others(s3):
+    for key in ("transactions//2011-03-01.csv", "transactions/../2011-03-02.csv", "transactions/2011-03-03.csv"):
+        s3.put(f"zone/{key}")
+    listed = keys(open_landing(f"{s3.uri}/zone").objects("transactions/"))
+    assert [key for key in listed if route(key)] == ["transactions/2011-03-03.csv"]
 
 
 def test_a_listing_has_more_pages_than_one(s3):
     for number in range(5):
-        s3.put_object(Bucket="shop", Key=f"zone/transactions/2011-03-0{number + 1}.csv", Body=b"")
-    assert len(list(S3Landing("s3://shop/zone", _PagesOfTwo(s3)).objects("transactions/"))) == 5
+        s3.put(f"zone/transactions/2011-03-0{number + 1}.csv")
+    assert len(list(S3Landing(f"{s3.uri}/zone", _PagesOfTwo(s3.client)).objects("transactions/"))) == 5
 
 
-def test_a_changed_object_has_another_etag_and_the_same_bytes_the_same(s3):
-    landing, key = open_landing("s3://shop"), "transactions/2011-03-01.csv"
+def test_a_changed_object_has_another_etag(remote):
+    landing, key = open_landing(remote.uri), "transactions/2011-03-01.csv"
     etags = []
-    for body in (b"one", b"two", b"one"):
-        s3.put_object(Bucket="shop", Key=key, Body=body)
+    for body in (b"one", b"two"):
+        remote.put(key, body)
         etags.append(landing.etag(key))
-    assert etags[0] == etags[2] != etags[1]
+    assert len(set(etags)) == 2
 
 
-@pytest.mark.usefixtures("s3")
-def test_an_object_that_is_gone_has_no_etag_and_cannot_be_opened():
-    landing = open_landing("s3://shop")
-    assert landing.etag("transactions/2011-03-01.csv") is None
-    with pytest.raises(FileNotFoundError, match=r"transactions/2011-03-01\.csv"):
-        landing.open("transactions/2011-03-01.csv")
+def test_an_object_that_is_gone_has_no_etag_and_cannot_be_opened(remote):
+    landing, key = open_landing(remote.uri), "transactions/2011-03-01.csv"
+    for _ in range(2):
+        assert landing.etag(key) is None
+        with pytest.raises(FileNotFoundError, match=r"transactions/2011-03-01\.csv"):
+            landing.open(key)
+        remote.put(key)
+        remote.delete(key)
 
 
 class _PagesOfTwo:

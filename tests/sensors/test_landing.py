@@ -5,12 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 
-import boto3
 import dagster as dg
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
-from moto.server import ThreadedMotoServer
 
 from lakehouse_assets.definitions import build_defs
 from resources.landing import LandingObject, route
@@ -342,29 +338,9 @@ def test_the_sensor_asks_for_what_a_dead_run_did_not_report(landing_root):
 
 
 @pytest.fixture
-def bucket(monkeypatch):
-    """An S3 client on an empty bucket of moto's server, and the environment that leads there."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    s3_backends.reset()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-    client.create_bucket(Bucket="lake")
-    yield client
-    server.stop()
-
-
-@pytest.fixture
-def on_s3(lake_root, bucket):  # noqa: ARG001 - the bucket must be there
+def on_s3(lake_root, s3):
     """Evaluate the sensor over the bucket, tick after tick, and return what each requests."""
-    definitions = build_defs(Settings(root=str(lake_root), landing="s3://lake/landing"))
+    definitions = build_defs(Settings(root=str(lake_root), landing=f"{s3.uri}/landing"))
     instance = dg.DagsterInstance.ephemeral()
     cursor = None
 
@@ -377,29 +353,22 @@ def on_s3(lake_root, bucket):  # noqa: ARG001 - the bucket must be there
     return tick
 
 
-def put(client, key, body=b"x"):
-    client.put_object(Bucket="lake", Key=f"landing/{key}", Body=body)
-
-
-def test_objects_on_s3_are_requested_by_version(bucket, on_s3):
+def test_objects_on_s3_are_requested_by_version(s3, on_s3):
     assert on_s3() == []
-    put(bucket, "transactions/2011-03-01.csv")
+    s3.put("landing/transactions/2011-03-01.csv")
     assert on_s3() == [("transactions", "2011-03-01")]
-    put(bucket, "transactions/2011-03-02.csv")  # within the same second
-    put(bucket, "transactions/.hidden/2011-03-09.csv")
-    put(bucket, "elsewhere/2011-03-02.csv")
+    s3.put("landing/transactions/2011-03-02.csv")  # within the same second
+    s3.put("landing/transactions/.hidden/2011-03-09.csv")
+    s3.put("landing/elsewhere/2011-03-02.csv")
     assert on_s3() == [("transactions", "2011-03-02")]
-    put(bucket, "transactions/2011-03-01.csv", b"other bytes")
+    s3.put("landing/transactions/2011-03-01.csv", b"other bytes")
     assert on_s3() == [("transactions", "2011-03-01")]
-    bucket.delete_object(Bucket="lake", Key="landing/transactions/2011-03-02.csv")
+    s3.client.delete_object(Bucket=s3.name, Key="landing/transactions/2011-03-02.csv")
     assert on_s3() == []
 
 
-def test_more_objects_than_a_page_holds_are_all_seen(on_s3):
+def test_more_objects_than_a_page_holds_are_all_seen(s3, on_s3):
     days = [dt.date(2011, 1, 1) + dt.timedelta(days=number) for number in range(110)]
-    for when in days:
-        for part in range(10):
-            key = f"landing/products/dt={when}/{part}.parquet"
-            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object("lake", key, b"x")  # quicker than over the wire
+    s3.put_all(f"landing/products/dt={when}/{part}.parquet" for when in days for part in range(10))
     assert on_s3() == [("products", (str(days[0]), str(days[-1])))]
     assert on_s3() == []
