@@ -8,11 +8,23 @@ READY := $(VENV)/.ready
 SPARK := deploy/spark
 JARS := $(SPARK)/jars/.ready
 
-# Each kind of data has a lake of its own.
-export LAKEHOUSE_ROOT ?= $(CURDIR)/.lakehouse$(if $(filter-out shop,$(DATA)),-$(DATA))
+# A Spark that runs here needs the jars; one that only is connected to has its own.
+ENGINE_READY = $(if $(filter spark,$(LAKEHOUSE_ENGINE)),$(if $(filter sc://% databricks,$(LAKEHOUSE_SPARK_URL)),,$(JARS)))
+MINIO := .tools/minio
+AZURITE := .tools/azurite/node_modules/.bin/azurite-blob
+
+# Each kind of data has a lake of its own, and so has each engine.
+ifeq ($(origin ROOT),command line)
+export LAKEHOUSE_ROOT := $(ROOT)
+endif
+ifeq ($(origin ENGINE),command line)
+export LAKEHOUSE_ENGINE := $(ENGINE)
+endif
+NAME := .lakehouse$(if $(filter-out shop,$(DATA)),-$(DATA))$(if $(filter-out sail,$(LAKEHOUSE_ENGINE)),-$(LAKEHOUSE_ENGINE))
+export LAKEHOUSE_ROOT ?= $(CURDIR)/$(NAME)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev spark test test-fast lint format bench lock clean
+.PHONY: help setup demo dev spark minio azurite test test-fast lint format bench lock clean
 
 help: ## Show what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +39,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip check --quiet
 	@touch $@
 
-demo: $(READY) ## Messy data from landing to gold, with a scorecard (DATA=online_retail for real data)
+demo: $(READY) $(ENGINE_READY) ## Messy data from landing to gold, with a scorecard (DATA=online_retail, ENGINE=spark, ROOT=s3://bucket/lake)
 	$(BIN)/lakehouse demo --data $(DATA)
 
-dev: $(READY) ## Dagster UI, daemon and sensors on this lake (PORT=3000)
+dev: $(READY) $(ENGINE_READY) ## Dagster UI, daemon and sensors on this lake (PORT=3000)
 	$(BIN)/lakehouse dev --port $(PORT)
 
 spark: $(JARS) ## Jars for LAKEHOUSE_ENGINE=spark (needs a JDK, 17 or newer, and Maven)
@@ -41,6 +53,18 @@ $(JARS): $(SPARK)/pom.xml $(wildcard $(SPARK)/src/main/java/lakehouse/*.java)
 	rm -rf $(SPARK)/jars $(SPARK)/target
 	mvn --batch-mode --no-transfer-progress --quiet --file $(SPARK)/pom.xml package
 	@touch $@
+
+minio: $(MINIO) ## An S3 server for the tests, beside moto's (needs Go; takes minutes)
+
+$(MINIO):
+	@command -v go >/dev/null || { echo 'MinIO is built from source, and there is no go here; install Go (https://go.dev/dl)' >&2; exit 1; }
+	GOBIN=$(CURDIR)/.tools go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+azurite: $(AZURITE) ## Azure's storage emulator for the tests (needs Node.js)
+
+$(AZURITE):
+	@command -v npm >/dev/null || { echo 'Azurite comes with npm, and there is no npm here; install Node.js (Debian, Ubuntu: apt-get install npm)' >&2; exit 1; }
+	npm install --silent --no-audit --no-fund --prefix .tools/azurite azurite@3.35.0
 
 test: test-fast ## All tests; the slow ones start servers and browsers and want the machine for themselves
 	$(BIN)/python -m pytest -m slow
@@ -65,4 +89,4 @@ lock: ## Pin every dependency anew (needs uv)
 		--group pyproject.toml:dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the environment and the lake of the demo
-	rm -rf $(VENV) .lakehouse .lakehouse-online_retail
+	rm -rf $(VENV) .lakehouse .lakehouse-online_retail .lakehouse-spark .lakehouse-online_retail-spark
