@@ -66,7 +66,11 @@ def test_quality_and_resources_know_no_dagster(file):
         )
 
 
-_CLIENTS = {"resources/landing.py": {"dagster_aws"}}
+_CLIENTS = {
+    "resources/landing.py": {"dagster_aws"},
+    "resources/storage.py": {"dagster_deltalake"},
+    "resources/spark_session.py": {"dagster_pyspark"},
+}
 """Where a Dagster integration lends its client."""
 
 
