@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,12 @@ import pyarrow.compute as pc
 from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from quality.judge import Policy
 
 _JUDGEMENT = (OUTCOME, RULES, REJECTED, DIGEST)
+_ROWS = "count_all"
 
 
 class HeldError(Exception):
@@ -74,6 +77,8 @@ class DayTally:
 class Audit:
     """Counts the judged rows that pass through it, keeps the rejected ones, and holds days that must be held.
 
+    An engine that streams asks ``stream``, one that distributes asks ``frame`` (``resources.engine.Gate``).
+
     Args:
         partition_column: the date column that names a row's partition.
         tallies: one per partition of the write, with ``rows_in`` and ``superseded`` where they are known.
@@ -94,8 +99,8 @@ class Audit:
         self._keys: list[pa.Table] = []
         self._seen: dict[dt.date, set[bytes]] = defaultdict(set)
 
-    def sift(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Pass on the rows to publish; at the end of the stream, raise if a day must be held.
+    def stream(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass on the rows to publish as they stream; at the end of the stream, raise if a day must be held.
 
         Raises:
             HeldError: before the consumer can commit.
@@ -109,13 +114,45 @@ class Audit:
             if pc.max(outcomes).as_py() != PUBLISHED:
                 refused = batch.filter(pc.equal(outcomes, REFUSED))
                 if refused.num_rows:
-                    self._keep(refused)
+                    self._keep(pa.Table.from_batches([refused]))
                 good = good.filter(pc.equal(outcomes, PUBLISHED))
             if self._strict:
                 self._keys.append(pa.Table.from_batches([good.select(self._key_columns)]))
             if good.num_rows:
                 yield good
-        self._count_repeated_keys()
+        if self._keys:
+            self._take_repeated_keys(pa.concat_tables(self._keys).group_by(self._key_columns).aggregate([([], _ROWS)]))
+        self._verdict()
+
+    def frame(self, frame: DataFrame, collect: Callable[[DataFrame], pa.Table]) -> DataFrame:
+        """Return the rows to publish, judged by queries over the frame instead of in passing.
+
+        Raises:
+            HeldError: a day must be held.
+        """
+        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+        published = F.col(OUTCOME) == PUBLISHED
+        good = frame.where(published)
+        rows = F.count(F.lit(1)).alias(_ROWS)
+        if DIGEST in frame.columns:
+            copies = good.groupBy(self._column, DIGEST).agg(rows).groupBy(self._column)
+            found = collect(copies.agg(F.sum(F.col(_ROWS) - 1).alias("copies")))
+            for day, repeated in zip(*(found.column(n).to_pylist() for n in (self._column, "copies")), strict=True):
+                self._tally(day).duplicate += repeated
+                self._tally(day).published -= repeated
+            good = good.dropDuplicates([self._column, DIGEST])
+        self._add_up(collect(frame.groupBy(self._column, OUTCOME).agg(rows)))
+        refused = collect(frame.where(F.col(OUTCOME) == REFUSED))
+        if refused.num_rows:
+            self._keep(refused)
+        if self._strict:
+            keys = good.groupBy(*self._key_columns).agg(rows)
+            self._take_repeated_keys(collect(keys.where(F.col(_ROWS) > 1)))
+        self._verdict()
+        return good.drop(*_JUDGEMENT)
+
+    def _verdict(self) -> None:
         if held := tuple(sorted(self.reasons())):
             raise HeldError(held)
 
@@ -145,13 +182,15 @@ class Audit:
         return pa.array(marked, outcomes.type)
 
     def _count(self, days: pa.Array, outcomes: pa.Array) -> None:
-        counts = (
-            pa.table({"day": days, "outcome": outcomes}).group_by(["day", "outcome"]).aggregate([([], "count_all")])
+        self._add_up(
+            pa.table({self._column: days, OUTCOME: outcomes}).group_by([self._column, OUTCOME]).aggregate([([], _ROWS)])
         )
-        for day, outcome, rows in zip(
-            *(counts.column(n).to_pylist() for n in ("day", "outcome", "count_all")), strict=True
-        ):
-            tally = self.tallies.setdefault(day, DayTally())
+
+    def _add_up(self, counts: pa.Table) -> None:
+        """Take rows by day and outcome into the tallies."""
+        names = (self._column, OUTCOME, _ROWS)
+        for day, outcome, rows in zip(*(counts.column(name).to_pylist() for name in names), strict=True):
+            tally = self._tally(day)
             if outcome == PUBLISHED:
                 tally.published += rows
             elif outcome == DUPLICATE:
@@ -159,15 +198,14 @@ class Audit:
             else:
                 tally.rejected += rows
 
-    def _keep(self, refused: pa.RecordBatch) -> None:
-        table = pa.Table.from_batches([refused])
-        for day, rules in zip(table.column(self._column).to_pylist(), table.column(RULES).to_pylist(), strict=True):
-            self.tallies[day].rules.update(rules)
-        self.rejected.append(table)
+    def _tally(self, day: dt.date) -> DayTally:
+        return self.tallies.setdefault(day, DayTally())
 
-    def _count_repeated_keys(self) -> None:
-        if not self._keys:
-            return
-        keys = pa.concat_tables(self._keys).group_by(self._key_columns).aggregate([([], "count_all")])
-        for day in keys.filter(pc.greater(keys.column("count_all"), 1)).column(self._column).to_pylist():
-            self.tallies[day].repeated_keys += 1
+    def _keep(self, refused: pa.Table) -> None:
+        for day, rules in zip(refused.column(self._column).to_pylist(), refused.column(RULES).to_pylist(), strict=True):
+            self._tally(day).rules.update(rules)
+        self.rejected.append(refused)
+
+    def _take_repeated_keys(self, counted: pa.Table) -> None:
+        for day in counted.filter(pc.greater(counted.column(_ROWS), 1)).column(self._column).to_pylist():
+            self._tally(day).repeated_keys += 1

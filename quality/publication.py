@@ -141,7 +141,7 @@ def _audited_commit(
     column = terms.partition_column
     try:
         result.version = engine.publish(
-            terms.layout, judged, Predicate(column, tuple(days)), sift=audit.sift, metadata=metadata
+            terms.layout, judged, Predicate(column, tuple(days)), gate=audit, metadata=metadata
         )
     except HeldError as held:
         good = [day for day in days if day not in held.days]
@@ -151,7 +151,7 @@ def _audited_commit(
                 terms.layout,
                 _only(judged, good, column),
                 Predicate(column, tuple(good)),
-                sift=again.sift,
+                gate=again,
                 metadata=metadata,
             )
     result.tallies.update(audit.tallies)
@@ -170,7 +170,7 @@ def _write_quarantine(engine: Engine, table: str, rejected: pa.Table, days: Sequ
 def _write_ledger(engine: Engine, table: str, audit: Audit, version: int | None, run_id: str) -> None:
     now = dt.datetime.now(tz=dt.UTC)
     lines = ledger_lines(table, audit.tallies, audit.reasons(), run_id=run_id, recorded_at=now, version=version)
-    engine.append(LEDGER, iter(lines.to_batches()), metadata={"run_id": run_id})
+    engine.append(LEDGER, lines, metadata={"run_id": run_id})
 
 
 def _slices(tallies: Mapping[dt.date, DayTally]) -> Iterator[list[dt.date]]:

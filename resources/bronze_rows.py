@@ -1,18 +1,19 @@
 """Bronze rows: what bronze adds to a record as the reader gave it.
 
-Belongs here: the columns every bronze table has beside its source's own, and the batches of a commit.
+Belongs here: the columns every bronze table has beside its source's own, and the parts of a commit.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from resources.engine import TableLayout
-from resources.staging import StagedFile, about_file
+from resources.staging import FoundFile, Stage, StagedFile, about_file
 
 if TYPE_CHECKING:
     from resources.staging import Source
@@ -41,47 +42,55 @@ def bronze_layout(source: Source) -> TableLayout:
     return TableLayout(f"bronze.{source.name}", schema, ("business_date",), {"delta.appendOnly": "true"})
 
 
-def bronze_rows(
-    source: Source,
-    files: Iterable[StagedFile],
-    superseded: Iterable[tuple[StagedFile, dt.date]],
-    number: int,
-    now: dt.datetime,
-) -> Iterator[pa.RecordBatch]:
-    """Stream the rows of a batch.
+@dataclass(frozen=True)
+class FileRows:
+    """The rows of one file of a batch: a part of its append, on whichever machine.
 
-    Args:
-        source: the source of the files.
-        files: staged files, whose rows are taken.
-        superseded: files and days that an older version had rows for and this one has not: a mark each.
+    Attributes:
         number: the batch's number.
         now: the time of ingestion.
     """
-    layout = bronze_layout(source)
-    staged_schema = source.format.schema.append(pa.field("business_date", pa.date32()))
-    for staged in files:
-        for rows in staged.batches():
-            yield _with_metadata(layout, rows, staged, source, number, now)
-    for staged, day in superseded:
-        mark = about_file(staged_schema, f"file:superseded: {staged.version} has no rows for this day", day)
-        yield _with_metadata(layout, mark, staged, source, number, now)
+
+    stage: Stage
+    file: FoundFile
+    staged: StagedFile
+    number: int
+    now: dt.datetime
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Stream the rows, with what bronze adds to each."""
+        for rows in self.stage.rows(self.file, self.staged):
+            yield self.with_metadata(rows)
+
+    def with_metadata(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Add bronze's columns to rows of the file."""
+        constant = {
+            "ingestion_timestamp": self.now,
+            "source_file": self.staged.key,
+            "data_source": self.stage.source.name,
+            "source_version": self.staged.version,
+            "landing_date": self.staged.landing_date,
+            "batch_id": self.number,
+        }
+        layout = bronze_layout(self.stage.source)
+        columns = [
+            pa.repeat(pa.scalar(constant[column.name], column.type), rows.num_rows)
+            if column.name in constant
+            else rows.column(column.name)
+            for column in layout.schema
+        ]
+        return pa.record_batch(columns, schema=layout.schema)
 
 
-def _with_metadata(
-    layout: TableLayout, rows: pa.RecordBatch, staged: StagedFile, source: Source, number: int, now: dt.datetime
-) -> pa.RecordBatch:
-    constant = {
-        "ingestion_timestamp": now,
-        "source_file": staged.key,
-        "data_source": source.name,
-        "source_version": staged.version,
-        "landing_date": staged.landing_date,
-        "batch_id": number,
-    }
-    columns = [
-        pa.repeat(pa.scalar(constant[column.name], column.type), rows.num_rows)
-        if column.name in constant
-        else rows.column(column.name)
-        for column in layout.schema
-    ]
-    return pa.record_batch(columns, schema=layout.schema)
+@dataclass(frozen=True)
+class SupersededMark:
+    """The one row that says that an older version of a file had rows for a day and this one has not."""
+
+    rows: FileRows
+    day: dt.date
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Yield the mark."""
+        schema = self.rows.stage.source.format.schema.append(pa.field("business_date", pa.date32()))
+        reason = f"file:superseded: {self.rows.staged.version} has no rows for this day"
+        yield self.rows.with_metadata(about_file(schema, reason, self.day))

@@ -1,15 +1,15 @@
 """The engine port: what a place where DataFrames run and Delta tables are committed must be able to do.
 
-Belongs here: the protocol, its words and its errors. An implementation has a module of its own (``sail``); nothing
-outside ``resources`` calls ``.read`` or ``.write`` of a session.
+Belongs here: the protocol, its words and its errors. An implementation has a module of its own (``sail``, ``spark``);
+nothing outside ``resources`` calls ``.read`` or ``.write`` of a session.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from resources.predicates import Predicate
 
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+    from resources.delta_tables import Commit
+
     Batches = Iterator[pa.RecordBatch]
-    Sift = Callable[[Batches], Batches]
+    Part = Callable[[], Batches]
+    """Rows that can be streamed by themselves, on whichever machine: it can be pickled."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class TableError(Exception):
@@ -56,10 +62,48 @@ class Token:
     number: int
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """What an optimization came to: files before, files after; no commit was made where both are 0.
+
+    Attributes:
+        version: the table's newest version.
+    """
+
+    removed: int
+    added: int
+    version: int
+
+
+class Gate(Protocol):
+    """Stands between a frame and its commit: passes on the rows to keep, or raises and nothing is committed.
+
+    An engine asks it in one of two ways, which must come to the same.
+    """
+
+    def stream(self, batches: Batches) -> Batches:
+        """Sift the result as it streams through this process."""
+        ...
+
+    def frame(self, frame: DataFrame, collect: Callable[[DataFrame], pa.Table]) -> DataFrame:
+        """Sift a frame where it lies, by queries; it is kept meanwhile, and is not computed again for each of them."""
+        ...
+
+
 class Engine(Protocol):
-    """Where DataFrames run and Delta tables are committed."""
+    """Where DataFrames run and Delta tables are committed.
+
+    Attributes:
+        name: ``sail`` or ``spark``, as in the settings.
+        root: the lake's root.
+        is_local: whether ``each`` and the parts of an append run in this process, and share its disk.
+        batch_bytes: how much of landing files one commit to bronze should take: it bounds memory and local disk.
+    """
 
     name: str
+    root: str
+    is_local: bool
+    batch_bytes: int
 
     def session(self) -> SparkSession:
         """Return the session, started when first asked for."""
@@ -92,23 +136,29 @@ class Engine(Protocol):
         """Run a frame and return its (small) result."""
         ...
 
+    def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Apply a function to items where the engine's work is done, and give the results in the items' order.
+
+        On a cluster the function, the items and the results are pickled.
+        """
+        ...
+
     def publish(
         self,
         layout: TableLayout,
         frame: DataFrame | pa.Table,
         where: Predicate,
         *,
-        sift: Sift | None = None,
+        gate: Gate | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
         """Replace the predicate's rows by the frame's, in one commit, and return the new version.
 
         Args:
             layout: the table.
-            frame: the rows; with ``sift``, whatever columns that takes.
+            frame: the rows; with ``gate``, whatever columns that takes.
             where: the rows to replace. A new row outside it is refused.
-            sift: sees the stream of batches on its way to the commit and yields the rows to keep; what it raises
-                stops the write, and nothing is committed.
+            gate: decides which rows are kept; what it raises stops the write, and nothing is committed.
             metadata: kept with the commit.
 
         Raises:
@@ -119,10 +169,31 @@ class Engine(Protocol):
     def append(
         self,
         layout: TableLayout,
-        batches: Batches,
+        rows: pa.Table | Sequence[Part],
         *,
         token: Token | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int | None:
         """Append rows in one commit; with a token, once. Return the new version, or None if the token was there."""
+        ...
+
+    def merge(
+        self,
+        layout: TableLayout,
+        frame: DataFrame | pa.Table,
+        key: Sequence[str],
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
+        """Replace the table's rows that have a row's key, add the others, in one commit, and return the new version.
+
+        A null equals a null in a key.
+
+        Raises:
+            TableError: two of the rows have one key, or a value does not fit the table's type.
+        """
+        ...
+
+    def history(self, table: str, limit: int | None = None) -> list[Commit]:
+        """Return a table's commits, newest first."""
         ...

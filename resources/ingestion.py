@@ -23,21 +23,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.bronze_rows import bronze_layout, bronze_rows
+from resources.bronze_rows import FileRows, SupersededMark, bronze_layout
 from resources.engine import Token
 from resources.landing import route
 from resources.landing_files import KnownFiles, known_files, register
 from resources.manifest import BatchManifest, Manifest, ManifestFile
 from resources.predicates import Predicate
-from resources.staging import FileChangedError, StagedFile, stage
+from resources.staging import FoundFile, Stage, StagedFile
 
 if TYPE_CHECKING:
     from resources.engine import Engine
     from resources.landing import Landing, LandingObject
     from resources.staging import Source
 
-BATCH_BYTES = 128 << 20
-"""Staged bytes after which a batch is committed: it bounds local disk and the size of one commit."""
 _FEW_DAYS = 4
 _AHEAD = dt.timedelta(days=1)
 """How far a row's date may lie ahead of its file's: a shop east of the file's clock."""
@@ -114,23 +112,23 @@ class Ingestion:
         number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
         known = known_files(self.engine, self.source.name, landing_dates)
         found = [
-            (landed, day)
+            FoundFile(landed, day, self._calendar(day))
             for landed, day in self._listed(landing_dates)
             if (newest := known.newest.get(landed.key)) is None or newest["etag"] != landed.etag
         ]
         with tempfile.TemporaryDirectory(prefix="lakehouse-staging-") as folder:
-            batch = _Batch()
-            for place, (landed, day) in enumerate(found, start=1):
-                progress(Progress(place, len(found), landed.key))
-                try:
-                    staged = stage(self.landing, landed, day, self.source, Path(folder), self._calendar(day))
-                except (FileChangedError, FileNotFoundError):
-                    result.skipped.append(landed.key)
+            stage = Stage(self.landing, self.source, Path(folder) if self.engine.is_local else None)
+            batch = _Batch(stage)
+            staging = self.engine.each(stage, found)
+            for place, file in enumerate(found, start=1):
+                progress(Progress(place, len(found), file.found.key))
+                if (staged := next(staging)) is None:
+                    result.skipped.append(file.found.key)
                     continue
-                self._add(batch, staged, known)
-                if batch.staged_bytes > BATCH_BYTES:
+                self._add(batch, file, staged, known)
+                if batch.taken_bytes > self.engine.batch_bytes:
                     self._commit(batch, number, result, run_id)
-                    batch, number = _Batch(), number + 1
+                    batch, number = _Batch(stage), number + 1
             if batch.files:
                 self._commit(batch, number, result, run_id)
         result.newest = list(known.newest.values())
@@ -199,11 +197,11 @@ class Ingestion:
         """Return the first and last business date that a row of some landing date can have."""
         return self.earliest, min(landing_date + _AHEAD, self.latest)
 
-    def _add(self, batch: _Batch, staged: StagedFile, known: KnownFiles) -> None:
+    def _add(self, batch: _Batch, file: FoundFile, staged: StagedFile, known: KnownFiles) -> None:
         """Decide what a staged file is: unchanged, a copy, refused or ingested."""
         newest = known.newest.get(staged.key)
         if newest is not None and newest["source_version"] == staged.version:
-            staged.path.unlink()
+            _forget(staged)
             return
         copy_of = known.first_with(staged) if newest is None else None
         outcome = "copy" if copy_of else "refused" if staged.refusal else "ingested"
@@ -222,13 +220,13 @@ class Ingestion:
         }
         batch.files.append(row)
         if copy_of is not None:
-            staged.path.unlink()
+            _forget(staged)
         else:
-            batch.staged.append(staged)
-            batch.staged_bytes += staged.path.stat().st_size
+            batch.taken.append((file, staged))
+            batch.taken_bytes += staged.path.stat().st_size if staged.path else staged.size
             if outcome == "ingested":  # a refusal replaces nothing, so no day loses rows by it
                 gone = known.dates.get(staged.key, set()) - set(staged.business_dates)
-                batch.superseded += [(staged, day) for day in sorted(gone)]
+                batch.superseded += [(file, staged, day) for day in sorted(gone)]
         known.add({**row, "batch_id": None})
 
     def _commit(self, batch: _Batch, number: int, result: Ingested, run_id: str) -> None:
@@ -237,16 +235,16 @@ class Ingestion:
         files = [{**row, "batch_id": number, "ingested_at": now} for row in batch.files]
         dates = batch.dates()
         self._write_manifest(run_id, BatchManifest(number, files, sorted(dates)))
-        rows = bronze_rows(self.source, batch.staged, batch.superseded, number, now)
         # Without rows, too: whoever appends the number owns it, and only the owner registers files under it.
-        version = self.engine.append(layout, rows, token=Token(self.source.name, number), metadata={"run_id": run_id})
+        parts = batch.parts(number, now)
+        version = self.engine.append(layout, parts, token=Token(self.source.name, number), metadata={"run_id": run_id})
         if version is None:
             raise ConcurrentIngestionError(
                 f"{layout.name}: another run has just committed batch {number}; nothing of this run's batch is "
                 "committed and its files are taken by the next run"
             )
-        for staged in batch.staged:
-            staged.path.unlink()
+        for _, staged in batch.taken:
+            _forget(staged)
         result.version = version
         register(self.engine, self.source.name, number, files)
         result.dates |= dates
@@ -269,15 +267,30 @@ class Ingestion:
         return {row["business_date"]: row["rows"] for row in counted.to_pylist()}
 
 
+def _forget(staged: StagedFile) -> None:
+    if staged.path is not None:
+        staged.path.unlink()
+
+
 @dataclass
 class _Batch:
     """Files on their way into one commit."""
 
+    stage: Stage
     files: list[dict[str, Any]] = field(default_factory=list)
-    staged: list[StagedFile] = field(default_factory=list)
-    superseded: list[tuple[StagedFile, dt.date]] = field(default_factory=list)
-    staged_bytes: int = 0
+    taken: list[tuple[FoundFile, StagedFile]] = field(default_factory=list)
+    superseded: list[tuple[FoundFile, StagedFile, dt.date]] = field(default_factory=list)
+    taken_bytes: int = 0
 
     def dates(self) -> set[dt.date]:
         """Return the business dates whose bronze rows the batch changes."""
-        return {day for staged in self.staged for day in staged.business_dates} | {day for _, day in self.superseded}
+        return {day for _, staged in self.taken for day in staged.business_dates} | {day for *_, day in self.superseded}
+
+    def parts(self, number: int, now: dt.datetime) -> list[FileRows | SupersededMark]:
+        """Return the rows of every file, and a mark for each day that a file no longer has rows for."""
+        rows = [FileRows(self.stage, file, staged, number, now) for file, staged in self.taken]
+        marks = [
+            SupersededMark(FileRows(self.stage, file, staged, number, now), day)
+            for file, staged, day in self.superseded
+        ]
+        return [*rows, *marks]

@@ -13,7 +13,6 @@ from dagster import ConfigurableResource
 
 from resources.ingestion import Ingestion
 from resources.landing import open_landing
-from resources.sail import SailEngine
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,21 +22,32 @@ if TYPE_CHECKING:
 
 
 class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource is its own value
-    """Tables under ``root``, files under ``landing``, a calendar from ``start_date`` (ISO) to today."""
+    """Tables under ``root``, files under ``landing``, a calendar from ``start_date`` (ISO) to today.
+
+    Frames run on ``engine_name``, ``sail`` or ``spark``; the latter is found at ``spark_url``.
+    """
 
     root: str
     landing: str
     start_date: str
+    engine_name: str = "sail"
+    spark_url: str = "local[*]"
 
     @classmethod
     def of(cls, settings: Settings) -> Lakehouse:
         """Return the lakehouse the settings describe; nothing is opened yet."""
-        return cls(root=settings.root, landing=settings.landing, start_date=settings.start_date.isoformat())
+        return cls(
+            root=settings.root,
+            landing=settings.landing,
+            start_date=settings.start_date.isoformat(),
+            engine_name=settings.engine,
+            spark_url=settings.spark_url,
+        )
 
     @property
     def engine(self) -> Engine:
         """The engine; its session starts when a frame is first asked for."""
-        return _engine(self.root)
+        return _engine(self.root, self.engine_name, self.spark_url)
 
     def open_landing(self) -> Landing:
         """Open the landing zone."""
@@ -56,5 +66,11 @@ class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource
 
 
 @functools.cache
-def _engine(root: str) -> Engine:
+def _engine(root: str, name: str, spark_url: str) -> Engine:
+    if name == "spark":
+        from resources.spark import SparkEngine
+
+        return SparkEngine(root, spark_url)
+    from resources.sail import SailEngine
+
     return SailEngine(root)

@@ -49,7 +49,7 @@ FILES = TableLayout(
 def register(engine: Engine, source: str, number: int, files: Sequence[Mapping[str, Any]]) -> None:
     """Add the files of a batch, once."""
     table = pa.Table.from_pylist([dict(row) for row in files], schema=FILES.schema)
-    engine.append(FILES, iter(table.to_batches()), token=Token(source, number))
+    engine.append(FILES, table, token=Token(source, number))
 
 
 def known_files(engine: Engine, source: str, landing_dates: Collection[dt.date]) -> KnownFiles:

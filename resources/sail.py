@@ -7,39 +7,31 @@ asked to read landing files or to write; it computes, and its result streams as 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from resources.engine import MissingTableError, TableError
-from resources.storage import is_local, table_uri
+from resources.delta_tables import DeltaTables, has_happened, table_schema
+from resources.engine import TableError
+from resources.fitting import fitted, refuse_repeated_keys
+from resources.storage import table_uri
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
-    from resources.engine import Batches, Sift, TableLayout, Token
+    from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
     from resources.predicates import Predicate
 
 _MEMORY_SHARE = 0.6
 _IDENTITY_ONLY = ("grpc.compression_enabled_algorithms_bitset", 1)
 """gRPC offers gzip, and Sail would then compress every result batch: ten times slower than the query itself."""
-_KNOWN_READER_FEATURES = {"timestampNtz", "deletionVectors"}
-_KNOWN_WRITER_FEATURES = {
-    "appendOnly",
-    "invariants",
-    "checkConstraints",
-    "changeDataFeed",
-    "generatedColumns",
-    "timestampNtz",
-    "deletionVectors",
-}
 
 
 @functools.cache
@@ -88,29 +80,21 @@ def _start() -> tuple[Any, SparkSession]:
     return server, session
 
 
-class SailEngine:
+class SailEngine(DeltaTables):
     """Sail for DataFrames, delta-rs for commits."""
 
     name = "sail"
+    is_local = True
+    batch_bytes = 128 << 20
 
     def __init__(self, root: str) -> None:
         """Take the lake's root; nothing is started or opened yet."""
         _give_memory_back()
-        self._root = root
+        super().__init__(root)
 
     def session(self) -> SparkSession:
         """Return this process's session."""
         return _start()[1]
-
-    def version(self, table: str) -> int | None:
-        """Return the table's newest version, or None where it does not exist."""
-        opened = self._open(table)
-        return None if opened is None else opened.version()
-
-    def last_token(self, table: str, application: str) -> int | None:
-        """Return the highest number that an application has committed to a table."""
-        opened = self._open(table)
-        return None if opened is None else opened.transaction_version(application)
 
     def read(
         self,
@@ -121,20 +105,18 @@ class SailEngine:
         as_of: dt.datetime | None = None,
     ) -> DataFrame:
         """Return a table's rows, lazily, at its newest version or an older one."""
-        opened = self._open(table)
-        if opened is None:
-            raise MissingTableError(
-                f"{table} has never been written (no Delta table at {table_uri(self._root, table)}); "
-                "materialize it first, or check LAKEHOUSE_ROOT"
-            )
-        _go_back(opened, table, as_of if version is None else version)
+        opened = self._at(table, as_of if version is None else version)
         reader = self.session().read.format("delta").option("versionAsOf", opened.version())
-        frame = reader.load(table_uri(self._root, table))
+        frame = reader.load(table_uri(self.root, table))
         return frame if where is None else frame.where(where.column())
 
     def collect(self, frame: DataFrame) -> pa.Table:
         """Run a frame and return its result."""
         return frame.toArrow()
+
+    def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Apply a function to items, one by one as they are asked for, in this process."""
+        return map(work, items)
 
     def publish(
         self,
@@ -142,116 +124,107 @@ class SailEngine:
         frame: DataFrame | pa.Table,
         where: Predicate,
         *,
-        sift: Sift | None = None,
+        gate: Gate | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
         """Replace the predicate's rows by the frame's in one commit."""
         batches = _stream(frame)
-        opened = self._open(layout.name)
-        return self._write(layout, opened, sift(batches) if sift else batches, predicate=where.sql, metadata=metadata)
+        opened = self._ready(layout)
+        return _write(layout, opened, gate.stream(batches) if gate else batches, predicate=where.sql, metadata=metadata)
 
     def append(
         self,
         layout: TableLayout,
-        batches: Batches,
+        rows: pa.Table | Sequence[Part],
         *,
         token: Token | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int | None:
         """Append rows in one commit; with a token, once."""
-        opened = self._open(layout.name)
-        if token is not None and _has_happened(opened, token):
+        opened = self._ready(layout)
+        if token is not None and has_happened(opened, token):
             return None
+        batches = _stream(rows) if _is_table(rows) else itertools.chain.from_iterable(part() for part in rows)
         try:
             # The write starts from the very version that was looked at: whoever uses the token later is a conflict.
-            return self._write(layout, opened, batches, token=token, metadata=metadata)
+            return _write(layout, opened, batches, token=token, metadata=metadata)
         except TableError:
-            if token is not None and _has_happened(self._open(layout.name), token):
+            if token is not None and has_happened(self._open(layout.name), token):
                 return None
             raise
 
-    def _open(self, table: str) -> DeltaTable | None:
-        from deltalake import DeltaTable
-
-        uri = table_uri(self._root, table)
-        if not DeltaTable.is_deltatable(uri):
-            return None
-        opened = DeltaTable(uri)
-        protocol = opened.protocol()
-        unknown = ({*(protocol.reader_features or ())} - _KNOWN_READER_FEATURES) | (
-            {*(protocol.writer_features or ())} - _KNOWN_WRITER_FEATURES
-        )
-        if unknown:
-            raise TableError(
-                f"{table} uses Delta features that not every engine reads: {', '.join(sorted(unknown))}; "
-                "rewrite the table without them"
-            )
-        return opened
-
-    def _write(
+    def merge(
         self,
         layout: TableLayout,
-        opened: DeltaTable | None,
-        batches: Batches,
+        frame: DataFrame | pa.Table,
+        key: Sequence[str],
         *,
-        predicate: str | None = None,
-        token: Token | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
+        """Replace the rows that have a row's key and add the others, in one commit."""
         import pyarrow as pa
-        from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
         from deltalake.exceptions import DeltaError
 
-        uri = table_uri(self._root, layout.name)
-        commit = CommitProperties(
-            custom_metadata=dict(metadata or {}),
-            app_transactions=[Transaction(token.application, token.number)] if token else None,
-        )
-        source = _Source(_fitted(layout, batches))
-        first_write = {
-            "partition_by": list(layout.partition_by),
-            "name": layout.name,
-            "description": layout.description or None,
-            "configuration": dict(layout.properties),
-        }
-        if is_local(uri):
-            Path(uri).mkdir(parents=True, exist_ok=True)
+        opened = self._ready(layout)
+        schema = table_schema(opened)
+        rows = pa.Table.from_batches(fitted(layout, schema, _stream(frame)), schema)
+        refuse_repeated_keys(layout.name, rows, key)
+        same = " AND ".join(f'(target."{name}" IS NOT DISTINCT FROM source."{name}")' for name in key)
         try:
-            write_deltalake(
-                opened or uri,
-                pa.RecordBatchReader.from_batches(layout.schema, source),
-                mode="overwrite" if predicate else "append",
-                predicate=predicate,
-                commit_properties=commit,
-                **({} if opened else first_write),
-            )
+            merger = opened.merge(rows, same, "source", "target", commit_properties=_properties(metadata))
+            merger.when_matched_update_all().when_not_matched_insert_all().execute()
         except DeltaError as error:
-            if source.error is not None:
-                raise source.error from error
-            raise TableError(f"{layout.name}: the write was refused and nothing is committed: {error}") from error
-        return int((opened or DeltaTable(uri)).version())
+            raise _refused(layout, error) from error
+        return int(opened.version())
 
 
-def _go_back(opened: DeltaTable, table: str, point: int | dt.datetime | None) -> None:
-    """Load an older version, by number or by time; None stays at the newest."""
+def _write(
+    layout: TableLayout,
+    opened: DeltaTable,
+    batches: Batches,
+    *,
+    predicate: str | None = None,
+    token: Token | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> int:
+    import pyarrow as pa
+    from deltalake import write_deltalake
     from deltalake.exceptions import DeltaError
 
-    if point is None:
-        return
+    schema = table_schema(opened)
+    source = _Source(fitted(layout, schema, batches))
     try:
-        opened.load_as_version(point)
-    except (DeltaError, OverflowError) as error:
-        raise TableError(f"{table} has no version {point}; its newest is {opened.version()}") from error
-    if not isinstance(point, int):
-        # Delta gives its first version for a time before it, as if the table had been there.
-        first = min(commit["timestamp"] for commit in opened.history()) / 1000
-        if point.timestamp() < first:
-            raise TableError(f"{table} has no version of {point}; its first was written later")
+        write_deltalake(
+            opened,
+            pa.RecordBatchReader.from_batches(schema, source),
+            mode="overwrite" if predicate else "append",
+            predicate=predicate,
+            commit_properties=_properties(metadata, token),
+        )
+    except DeltaError as error:
+        if source.error is not None:
+            raise source.error from error
+        raise _refused(layout, error) from error
+    return int(opened.version())
 
 
-def _has_happened(opened: DeltaTable | None, token: Token) -> bool:
-    last = None if opened is None else opened.transaction_version(token.application)
-    return last is not None and last >= token.number
+def _properties(metadata: Mapping[str, str] | None, token: Token | None = None) -> CommitProperties:
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        custom_metadata=dict(metadata or {}),
+        app_transactions=[Transaction(token.application, token.number)] if token else None,
+    )
+
+
+def _refused(layout: TableLayout, error: Exception) -> TableError:
+    return TableError(f"{layout.name}: the write was refused and nothing is committed: {error}")
+
+
+def _is_table(rows: object) -> TypeGuard[pa.Table]:
+    import pyarrow as pa
+
+    return isinstance(rows, pa.Table)
 
 
 class _Source:
@@ -282,52 +255,3 @@ def _stream(frame: DataFrame | pa.Table) -> Iterator[pa.RecordBatch]:
     for item in client.to_table_as_iterator(frame._plan.to_proto(client), {}):  # noqa: SLF001 - no public stream
         if isinstance(item, pa.Table):
             yield from item.to_batches()
-
-
-def _fitted(layout: TableLayout, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Bring batches to the table's columns, order and types, without loss."""
-    import pyarrow as pa
-
-    names = layout.schema.names
-    for batch in batches:
-        missing = [name for name in names if name not in batch.schema.names]
-        unknown = [name for name in batch.schema.names if name not in names]
-        if missing or unknown:
-            raise TableError(f"{layout.name}: missing columns {missing}, undeclared columns {unknown}")
-        columns = []
-        for column in layout.schema:
-            values = batch.column(column.name)
-            try:
-                columns.append(_cast(values, column.type))
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise TableError(
-                    f"{layout.name}: column {column.name} is {values.type} and does not fit {column.type}: {error}"
-                ) from error
-        yield pa.record_batch(columns, schema=layout.schema)
-
-
-def _cast(values: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """Cast within a kind of types, where Arrow refuses what it cannot keep.
-
-    Between kinds it parses, rounds and cuts without a word: a double becomes a decimal, a timestamp a date.
-    """
-    import pyarrow as pa
-
-    if values.type == wanted:
-        return values
-    if not pa.types.is_null(values.type) and _kind(values.type) != _kind(wanted):
-        raise pa.ArrowInvalid("the types are of different kinds; cast the column in the transform")
-    return values.cast(wanted, safe=True)
-
-
-def _kind(type_: pa.DataType) -> object:
-    """Return what types that hold the same values have in common."""
-    from pyarrow import types
-
-    if types.is_dictionary(type_):
-        return _kind(type_.value_type)
-    kinds = (types.is_integer, types.is_decimal, types.is_timestamp)
-    texts = (types.is_string, types.is_large_string, types.is_string_view)
-    if any(is_text(type_) for is_text in texts):
-        return "text"
-    return next((kind for kind in kinds if kind(type_)), type_.id)

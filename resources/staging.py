@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -58,7 +59,7 @@ class StagedFile:
         rejected_records: records the reader could not read.
         business_dates: the dates its rows belong to.
         refusal: why the whole file was refused, or None.
-        path: an Arrow stream of the reader's columns and ``business_date``.
+        path: an Arrow stream of the reader's columns and ``business_date``; None where it was not kept.
     """
 
     key: str
@@ -70,50 +71,85 @@ class StagedFile:
     rejected_records: int
     business_dates: tuple[dt.date, ...]
     refusal: str | None
-    path: Path
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Stream the staged rows."""
-        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
-            yield from reader
+    path: Path | None
 
 
-def stage(
-    landing: Landing,
-    found: LandingObject,
-    landing_date: dt.date,
-    source: Source,
-    folder: Path,
-    calendar: tuple[dt.date, dt.date],
-) -> StagedFile:
-    """Read one landing file into a local Arrow stream.
+@dataclass(frozen=True)
+class FoundFile:
+    """A landing file that is to be taken in.
 
-    Args:
-        landing: the landing zone.
+    Attributes:
         found: the object as listed.
         landing_date: the date of its key; rows without a sound date of their own fall back to it.
-        source: how to read it.
-        folder: where to keep the rows.
         calendar: the first and the last date a row can have; others are absurd.
+    """
+
+    found: LandingObject
+    landing_date: dt.date
+    calendar: tuple[dt.date, dt.date]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Stages files of a source, on whichever machine: it can be pickled.
+
+    Attributes:
+        folder: where to keep the rows, or None to keep only what is said of them.
+    """
+
+    landing: Landing
+    source: Source
+    folder: Path | None
+
+    def __call__(self, file: FoundFile) -> StagedFile | None:
+        """Return a file staged, or None where it is being written to or gone."""
+        try:
+            if self.folder is not None:
+                return stage(self.landing, file, self.source, self.folder)
+            with tempfile.TemporaryDirectory(prefix="lakehouse-staging-") as folder:
+                return replace(stage(self.landing, file, self.source, Path(folder)), path=None)
+        except (FileChangedError, FileNotFoundError):
+            return None
+
+    def rows(self, file: FoundFile, staged: StagedFile) -> Iterator[pa.RecordBatch]:
+        """Stream the rows of a staged file; where they were not kept, it is read again.
+
+        Raises:
+            FileChangedError: it is not the file that was staged any more.
+        """
+        if staged.path is not None:
+            with pa.OSFile(str(staged.path)) as spool, pa.ipc.open_stream(spool) as reader:
+                yield from reader
+            return
+        with tempfile.TemporaryDirectory(prefix="lakehouse-staging-") as folder:
+            again = stage(self.landing, file, self.source, Path(folder))
+            if again.version != staged.version:
+                raise FileChangedError(f"{staged.key} was written to after it was staged")
+            yield from self.rows(file, again)
+
+
+def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> StagedFile:
+    """Read one landing file into an Arrow stream in a local folder.
 
     Raises:
         FileChangedError: it was written to meanwhile.
         OSError: the storage failed.
     """
-    with landing.open(found.key) as file:
-        version = hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest()
-        file.seek(0)
+    found, landing_date = file.found, file.landing_date
+    with landing.open(found.key) as opened:
+        version = hashlib.file_digest(cast("io.BufferedReader", opened), "sha256").hexdigest()
+        opened.seek(0)
         path = folder / f"{hashlib.sha256(found.key.encode()).hexdigest()[:16]}.arrow"
         schema = source.format.schema.append(pa.field("business_date", pa.date32()))
         records = rejected = 0
         days: Counter[dt.date] = Counter()
         refusal = None
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            for batch in read(file, source.format):
+            for batch in read(opened, source.format):
                 refusal = _refusal(batch)
                 if refusal is not None:
                     break
-                dates = _business_dates(batch.column(source.business_date), landing_date, calendar)
+                dates = _business_dates(batch.column(source.business_date), landing_date, file.calendar)
                 writer.write_batch(pa.record_batch([*batch.columns, dates], schema=schema))
                 records += batch.num_rows
                 rejected += batch.num_rows - batch.column("reject_reason").null_count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,17 @@ from tests.object_stores import adls, remote, run_folder, s3
 
 __all__ = ["adls", "remote", "run_folder", "s3"]
 
-ENGINES = {"sail": SailEngine}
+ENGINES = ("sail", "spark")
 """Every engine by name; the contract tests run on each."""
+
+
+def open_engine(name: str, root: str) -> Engine:
+    """Return an engine; Spark is where ``LAKEHOUSE_SPARK_URL`` says."""
+    if name == "spark":
+        from resources.spark import SparkEngine
+
+        return SparkEngine(root, os.environ["LAKEHOUSE_SPARK_URL"])
+    return SailEngine(root)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +44,10 @@ def landing_root(lake_root) -> Path:
     return folder
 
 
-@pytest.fixture(params=list(ENGINES))
-def engine(request, lake_root) -> Engine:
+@pytest.fixture(params=ENGINES)
+def engine(request, lake_root, monkeypatch) -> Engine:
     """An engine over the temporary lake."""
-    return ENGINES[request.param](str(lake_root))
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", request.param)
+    if request.param == "spark":
+        monkeypatch.setenv("LAKEHOUSE_SPARK_URL", request.getfixturevalue("spark_url"))
+    return open_engine(request.param, str(lake_root))

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from urllib.error import URLError
@@ -125,19 +126,9 @@ def test_the_lineage_shows_every_table_in_its_layer_from_the_landing_files_on(pa
 
     _open_lineage(page, ui)
 
-    boxes = page.locator("foreignObject").evaluate_all(
-        """nodes => nodes.filter(node => node.textContent).map(node => {
-            const box = node.getBoundingClientRect();
-            return {text: node.innerText ?? node.querySelector('*').innerText, left: box.left, right: box.right}
-        })"""
-    )
-    layers = {box["text"]: box for box in boxes if box["text"] in {"landing", "bronze", "silver", "gold"}}
-    shown = {
-        f"{layer}.{box['text'].splitlines()[0]}"
-        for box in boxes
-        for layer, around in layers.items()
-        if box is not around and around["left"] <= box["left"] and box["right"] <= around["right"]
-    }
+    deadline = time.monotonic() + 60
+    while (shown := _tables_in_layers(page)) != set(names) and time.monotonic() < deadline:
+        page.wait_for_timeout(500)
     assert shown == set(names)
     if PICTURE:
         _take_picture(page, Path(PICTURE))
@@ -212,7 +203,7 @@ def _columns(table) -> dict[str, str]:
 
 
 def _open_lineage(page: Page, ui: str) -> None:
-    """Open the graph of all assets with every group expanded, and wait until it has settled."""
+    """Open the graph of all assets with every group expanded."""
     page.goto(f"{ui}/asset-groups", wait_until="domcontentloaded")
     page.get_by_text("Hide navigation").click()
     page.locator("foreignObject").get_by_text("landing", exact=True).first.wait_for()
@@ -222,6 +213,27 @@ def _open_lineage(page: Page, ui: str) -> None:
         with contextlib.suppress(TimeoutError):
             last.wait_for(timeout=8_000)
             break
+
+
+def _tables_in_layers(page: Page) -> set[str]:
+    """Return the tables that the graph shows within the box of their layer."""
+    boxes = page.locator("foreignObject").evaluate_all(
+        """nodes => nodes.filter(node => node.textContent).map(node => {
+            const box = node.getBoundingClientRect();
+            return {text: node.innerText ?? node.querySelector('*').innerText, left: box.left, right: box.right}
+        })"""
+    )
+    layers = {box["text"]: box for box in boxes if box["text"] in {"landing", "bronze", "silver", "gold"}}
+    return {
+        f"{layer}.{box['text'].splitlines()[0]}"
+        for box in boxes
+        for layer, around in layers.items()
+        if box is not around and around["left"] <= box["left"] and box["right"] <= around["right"]
+    }
+
+
+def _take_picture(page: Page, path: Path) -> None:
+    """Save the part of the page that the graph covers, once it has stopped moving."""
     page.wait_for_function(
         """() => {
             const nodes = [...document.querySelectorAll('foreignObject')];
@@ -232,10 +244,6 @@ def _open_lineage(page: Page, ui: str) -> None:
         }""",
         polling=700,
     )
-
-
-def _take_picture(page: Page, path: Path) -> None:
-    """Save the part of the page that the graph covers."""
     nodes = [box for node in page.locator("foreignObject").all() if (box := node.bounding_box())]
     margin = 24
     left, top = (min(box[side] for box in nodes) - margin for side in ("x", "y"))

@@ -102,7 +102,7 @@ def test_a_frame_replaces_the_runs_partitions_only(materialize, lakehouse):
         (day(4), 1),
     ]
     (materialization,) = again.asset_materializations_for_node("silver__plain")
-    assert materialization.metadata["delta_version"].value == 1
+    assert materialization.metadata["delta_version"].value == 2
 
 
 def test_a_frame_with_rows_of_other_partitions_is_refused(materialize, lakehouse):

@@ -57,7 +57,7 @@ def test_each_partition_carries_counts_and_version(line):
     result = line.run(1, 2)
     about = {
         "dagster/partition_row_count": 4,
-        "delta_version": 0,
+        "delta_version": 1,
         "rows_in": 5,
         "rows_rejected": 0,
         "rows_duplicate": 1,
@@ -69,7 +69,7 @@ def test_each_partition_carries_counts_and_version(line):
     bronze = events(result, "bronze.transactions")["2011-03-02"]
     assert (bronze["dagster/partition_row_count"], bronze["files"]) == (3, ["transactions/2011-03-02.csv"])
     gold = events(result, "gold.sales_by_region")["2011-03-01"]
-    assert (gold["dagster/partition_row_count"], gold["delta_version"]) == (1, 0)
+    assert (gold["dagster/partition_row_count"], gold["delta_version"]) == (1, 1)
 
 
 def test_rejected_rows_are_reported_as_quarantine(line):

@@ -46,7 +46,7 @@ def reasons(*batches: pa.RecordBatch, tallies=None, policy=POLICY, strict=False)
     audit = Audit("business_date", tallies or {}, policy, strict=strict)
     held: tuple[dt.date, ...] = ()
     try:
-        list(audit.sift(iter(batches)))
+        list(audit.stream(iter(batches)))
     except HeldError as error:
         held = error.days
     assert held == tuple(sorted(audit.reasons()))
@@ -56,7 +56,7 @@ def reasons(*batches: pa.RecordBatch, tallies=None, policy=POLICY, strict=False)
 def test_rows_to_publish_pass_in_order_without_the_marks_of_judgement():
     audit = Audit("business_date", {}, POLICY)
     mixed = batch((day(1), PUBLISHED, 1), (day(1), REFUSED, 1), (day(1), DUPLICATE, 1), (day(1), PUBLISHED, 1))
-    passed = pa.Table.from_batches(list(audit.sift(iter([mixed, batch((day(2), PUBLISHED, 2), first=9)]))))
+    passed = pa.Table.from_batches(list(audit.stream(iter([mixed, batch((day(2), PUBLISHED, 2), first=9)]))))
     assert passed.to_pydict() == {"id": [0, 3, 9, 10], "business_date": [day(1), day(1), day(2), day(2)]}
     assert audit.tallies == {
         day(1): DayTally(published=2, duplicate=1, rejected=1, rules={"a:b": 1}),
@@ -66,7 +66,7 @@ def test_rows_to_publish_pass_in_order_without_the_marks_of_judgement():
 
 def test_refused_rows_are_kept_aside_whole():
     audit = Audit("business_date", {}, POLICY)
-    list(audit.sift(iter([batch((day(1), PUBLISHED, 2), (day(1), REFUSED, 2))])))
+    list(audit.stream(iter([batch((day(1), PUBLISHED, 2), (day(1), REFUSED, 2))])))
     assert [row["id"] for part in audit.rejected for row in part.to_pylist()] == [2, 3]
 
 
@@ -74,7 +74,7 @@ def test_a_row_counts_once_for_each_rule_it_broke():
     audit = Audit("business_date", {}, POLICY)
     rows = batch((day(1), REFUSED, 2), (day(1), PUBLISHED, 8)).to_pylist()
     rows[0][RULES] = ["a:b", "c:d"]
-    list(audit.sift(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)])))
+    list(audit.stream(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)])))
     assert audit.tallies[day(1)].rules == {"a:b": 2, "c:d": 1}
 
 
@@ -144,7 +144,7 @@ def test_a_derived_partition_is_held_for_a_single_broken_rule():
 
 def test_the_verdict_comes_after_every_row_and_before_the_end_of_the_stream():
     audit = Audit("business_date", {}, POLICY)
-    stream = audit.sift(iter([batch((day(1), PUBLISHED, 1)), batch((day(2), REFUSED, 1))]))
+    stream = audit.stream(iter([batch((day(1), PUBLISHED, 1)), batch((day(2), REFUSED, 1))]))
     assert next(stream).num_rows == 1
     with pytest.raises(HeldError, match="held: 2011-03-02"):
         next(stream)

@@ -89,7 +89,7 @@ def test_with_a_content_key_the_stream_finds_repeats(engine):
     frame = judged(bronze_transactions(engine, rows))
     assert DIGEST in frame.columns
     audit = Audit("business_date", {}, transactions.terms.policy)
-    kept = pa.Table.from_batches(list(audit.sift(iter(engine.collect(frame).to_batches(max_chunksize=3)))))
+    kept = pa.Table.from_batches(list(audit.stream(iter(engine.collect(frame).to_batches(max_chunksize=3)))))
     (tally,) = audit.tallies.values()
     assert (tally.published, tally.duplicate, tally.rejected, kept.num_rows) == (10, 2, 2, 10)
     assert len(set(kept.column("line_id").to_pylist())) == 10

@@ -60,7 +60,7 @@ def ledger(engine):
 def test_a_day_is_published_with_its_quarantine_and_its_line_in_the_ledger(engine):
     lines = [*TEN_LINES, TEN_LINES[0], sale("9", Quantity="six")]
     result, said = publish(engine, lines, day(1))
-    assert (result.published, result.held, result.version) == ([day(1)], {}, 0)
+    assert (result.published, result.held, result.version) == ([day(1)], {}, 1)
     assert published(engine) == {day(1): 10}
     assert rows(engine, "silver.quarantine", "rules", "verdict") == [(["quantity:readable"], "published")]
     assert ledger(engine) == [
@@ -76,7 +76,7 @@ def test_a_day_is_published_with_its_quarantine_and_its_line_in_the_ledger(engin
         }
     ]
     ((reason, rules, version),) = rows(engine, "system.row_ledger", "reason", "rules", "delta_version")
-    assert (reason, json.loads(rules), version) == (None, {"quantity:readable": 1}, 0)
+    assert (reason, json.loads(rules), version) == (None, {"quantity:readable": 1}, 1)
     assert said == [
         "silver.transactions 2011-03-01: 10 rows published, 1 rejected, 0 of 1 days held",
     ]
@@ -107,7 +107,7 @@ def test_the_last_good_version_of_a_held_day_stays_readable(engine):
     publish(engine, good(1), day(1))
     result, _ = publish(engine, [*good(1), *bad(1, 40, batch_id=2, source_file="transactions/more.csv")], day(1))
     assert list(result.held) == [day(1)]
-    assert (engine.version("silver.transactions"), published(engine)) == (0, {day(1): 3})
+    assert (engine.version("silver.transactions"), published(engine)) == (1, {day(1): 3})
 
 
 def test_publishing_its_neighbours_leaves_the_last_good_version_of_a_held_day(engine):
@@ -133,7 +133,7 @@ def test_a_day_whose_rows_are_gone_becomes_empty(engine):
 def test_a_first_publication_may_be_empty(engine):
     result, _ = publish(engine, [], day(1))
     assert (result.published, published(engine)) == ([day(1)], {})
-    assert engine.version("silver.transactions") == 0
+    assert engine.version("silver.transactions") == 1
 
 
 def test_a_healed_day_leaves_nothing_in_quarantine(engine):
@@ -161,7 +161,7 @@ def test_a_clean_publication_does_not_touch_quarantine(engine):
     assert engine.version("silver.quarantine") is None
     publish(engine, bad(2), day(2))
     publish(engine, good(1), day(1))
-    assert engine.version("silver.quarantine") == 0
+    assert engine.version("silver.quarantine") == 1
 
 
 def test_running_again_changes_no_row(engine):
@@ -182,9 +182,9 @@ def test_days_are_published_in_slices_of_bounded_size(engine, monkeypatch):
     spans = [sentence.split(":")[0].removeprefix("silver.transactions ") for sentence in said]
     assert spans == ["2011-03-01 to 2011-03-02", "2011-03-03", "2011-03-04", "2011-03-05 to 2011-03-06"]
     assert published(engine) == {day(1): 3, day(2): 3, day(3): 1, day(4): 9, day(5): 2}
-    assert (result.version, list(result.held)) == (3, [day(6)])
+    assert (result.version, list(result.held)) == (4, [day(6)])
     versions = rows(engine, "system.row_ledger", "business_date", "delta_version")
-    assert [version for _, version in versions] == [0, 0, 1, 2, 3, None]
+    assert [version for _, version in versions] == [1, 1, 2, 3, 4, None]
 
 
 def test_slices_publish_what_one_commit_would(engine, monkeypatch):

@@ -22,7 +22,7 @@ def rows_of(engine, frame, table=transactions, held=()):
     judged = judge_received(frame, table.transform, table.terms.contract, table.terms.policy)
     audit = Audit("business_date", {}, table.terms.policy)
     with contextlib.suppress(HeldError):
-        list(audit.sift(iter(engine.collect(judged).to_batches())))
+        list(audit.stream(iter(engine.collect(judged).to_batches())))
     return quarantined(table.terms.name, audit.rejected, held, columns_of(table.terms.contract))
 
 

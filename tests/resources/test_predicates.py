@@ -100,7 +100,7 @@ def test_the_sql_and_the_column_select_the_same_rows(engine, predicate):
         ],
         schema=SCHEMA,
     )
-    engine.append(TableLayout("silver.some", SCHEMA, ()), iter(rows.to_batches()))
+    engine.append(TableLayout("silver.some", SCHEMA, ()), rows)
 
     by_column = engine.collect(engine.read("silver.some", predicate)).column("n").to_pylist()
     by_sql = duckdb.sql(f"SELECT n FROM rows WHERE {predicate.sql}").fetchall()  # noqa: S608 - the SQL is what is tested
@@ -112,6 +112,6 @@ def test_hundreds_of_days_with_gaps_between_them_can_be_read(engine):
     days = tuple(dt.date(2011, 1, 1) + dt.timedelta(days=2 * number) for number in range(300))
     schema = pa.schema([("business_date", pa.date32()), ("number", pa.int64())])
     layout = TableLayout("silver.days", schema, ("business_date",))
-    engine.append(layout, iter(pa.table({"business_date": days[:3], "number": [1, 2, 3]}, schema=schema).to_batches()))
+    engine.append(layout, pa.table({"business_date": days[:3], "number": [1, 2, 3]}, schema=schema))
 
     assert engine.collect(engine.read("silver.days", Predicate("business_date", days))).num_rows == 3

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 import time
 
-import boto3
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -60,54 +56,17 @@ def test_the_session_counts_in_utc_and_is_one_per_process(lake_root):
     assert time.tzname[0] == "UTC"
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    """A bucket of an S3 service in a process of its own: delta-rs holds Python back while it looks for a table."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", endpoint.rpartition(":")[2]],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    _wait_for(int(endpoint.rpartition(":")[2]))
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="shop")
-    yield "s3://shop"
-    server.terminate()
-    server.wait()
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"nobody listens on port {port}")
-
-
-def test_a_lake_may_lie_on_s3(bucket):
-    root = f"{bucket}/some/lake"
+def test_a_lake_may_lie_on_s3(s3):
+    root = f"{s3.uri}/some/lake"
     engine = SailEngine(root)
     where = Predicate("business_date", (day(1),))
     assert engine.version("silver.numbers") is None
-    assert [engine.publish(LAYOUT, numbers(1), where), engine.publish(LAYOUT, numbers(2), where)] == [0, 1]
+    assert [engine.publish(LAYOUT, numbers(1), where), engine.publish(LAYOUT, numbers(2), where)] == [1, 2]
     token = Token("some", 1)
-    assert engine.append(LAYOUT, iter(numbers(3).to_batches()), token=token) == 2
-    assert engine.append(LAYOUT, iter(numbers(3).to_batches()), token=token) is None
+    assert engine.append(LAYOUT, numbers(3), token=token) == 3
+    assert engine.append(LAYOUT, numbers(3), token=token) is None
     assert rows(engine, "silver.numbers", "number") == [(2,), (3,)]
-    assert engine.collect(engine.read("silver.numbers", version=0)).column("number").to_pylist() == [1]
+    assert engine.collect(engine.read("silver.numbers", version=1)).column("number").to_pylist() == [1]
 
     manifest = f"{root}/system/manifests/some.json"
     assert read_text(manifest) is None

@@ -12,7 +12,7 @@ import pytest
 
 from resources.landing import LandingObject, LocalLanding, route
 from resources.landing_reader import ParquetFormat
-from resources.staging import FileChangedError, Source, stage
+from resources.staging import FileChangedError, FoundFile, Source, stage
 from tests.scenario import (
     CUSTOMERS,
     PRODUCTS,
@@ -45,11 +45,13 @@ def staged(landing_root, tmp_path):
 def stage_key(landing_root, tmp_path, key, source=TRANSACTIONS, landing=None):
     zone = LocalLanding(str(landing_root))
     (found,) = [landed for landed in zone.objects("") if landed.key == key]
-    return stage(landing or zone, found, route(key).landing_date, source, tmp_path, CALENDAR)
+    file = FoundFile(found, route(key).landing_date, CALENDAR)
+    return stage(landing or zone, file, source, tmp_path)
 
 
 def rows(staged_file) -> list[dict]:
-    return pa.Table.from_batches(list(staged_file.batches())).to_pylist()
+    with pa.OSFile(str(staged_file.path)) as spool, pa.ipc.open_stream(spool) as reader:
+        return reader.read_all().to_pylist()
 
 
 def days(staged_file) -> list[dt.date]:
@@ -183,7 +185,7 @@ def test_a_refused_file_leaves_one_row_and_none_of_its_own(staged, content, kind
 def test_a_file_of_only_a_header_has_no_rows(staged):
     file = staged(csv_bytes([]))
     assert (file.refusal, file.records, file.business_dates) == (None, 0, ())
-    assert list(file.batches()) == []
+    assert rows(file) == []
 
 
 class _ChangingLanding(LocalLanding):
@@ -216,13 +218,13 @@ def test_a_file_that_changed_since_it_was_listed_is_left_for_later(landing_root,
     drop(landing_root, "transactions/2011-03-10.csv", csv_bytes([sale("1")]))
     listed = LandingObject(dt.datetime.now(tz=dt.UTC), "transactions/2011-03-10.csv", "another etag", 1)
     with pytest.raises(FileChangedError):
-        stage(LocalLanding(str(landing_root)), listed, LANDED, TRANSACTIONS, tmp_path, CALENDAR)
+        stage(LocalLanding(str(landing_root)), FoundFile(listed, LANDED, CALENDAR), TRANSACTIONS, tmp_path)
 
 
 def test_a_file_that_is_gone_is_reported_as_gone(landing_root, tmp_path):
     listed = LandingObject(dt.datetime.now(tz=dt.UTC), "transactions/2011-03-10.csv", "etag", 1)
     with pytest.raises(FileNotFoundError):
-        stage(LocalLanding(str(landing_root)), listed, LANDED, TRANSACTIONS, tmp_path, CALENDAR)
+        stage(LocalLanding(str(landing_root)), FoundFile(listed, LANDED, CALENDAR), TRANSACTIONS, tmp_path)
 
 
 def test_files_of_one_run_are_kept_apart(staged):

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from resources import ingestion
+from resources import staging
 from sensors.repeats import ATTEMPTS, FIRST_PAUSE, failed, interrupted
 from sensors.requests import ASKED
 from tests.line import Line
@@ -40,7 +40,7 @@ def storage_is_away(monkeypatch):
     def away(*_arguments, **_options):
         raise ConnectionError("storage is away")
 
-    monkeypatch.setattr(ingestion, "stage", away)
+    monkeypatch.setattr(staging, "stage", away)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)  # the step's own retries need not wait
 
 

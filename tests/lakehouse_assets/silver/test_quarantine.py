@@ -38,7 +38,7 @@ def audit(engine, rejected: int) -> None:
         recorded_at=dt.datetime.now(tz=dt.UTC),
         version=0,
     )
-    engine.append(LEDGER, iter(lines.to_batches()))
+    engine.append(LEDGER, lines)
 
 
 def test_quarantine_that_holds_what_was_rejected_is_accounted_for(audited):

@@ -1,0 +1,259 @@
+"""Delta tables as their logs have them: found, made, widened, and what they say of themselves.
+
+Belongs here: everything that needs a table's log and none of its rows. delta-rs does it for every engine, in
+milliseconds and without a session, so that tables are alike whichever engine fills them. How rows are read and
+committed is the engines' matter.
+
+A table's version 0 is its creation, without rows; it counts as written from its first commit on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.engine import MissingTableError, TableError
+from resources.storage import is_local, table_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from resources.engine import TableLayout, Token
+
+_READER_FEATURES = {"timestampNtz"}
+_WRITER_FEATURES = {
+    "appendOnly",
+    "invariants",
+    "checkConstraints",
+    "changeDataFeed",
+    "generatedColumns",
+    "timestampNtz",
+}
+"""What both engines read and write alike (docs/decisions/0012); others are refused when a table is opened."""
+_OURS = "userMetadata"
+_KNOWN_COMMIT_KEYS = {
+    "timestamp",
+    "operation",
+    "operationParameters",
+    "operationMetrics",
+    "engineInfo",
+    "clientVersion",
+    "isolationLevel",
+    "isBlindAppend",
+    "readVersion",
+    "txnId",
+    "version",
+    "userId",
+    "userName",
+    "tags",
+    _OURS,
+}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table.
+
+    Attributes:
+        at: when it was committed, UTC.
+        operation: Delta's name of it: ``WRITE``, ``MERGE``, ``OPTIMIZE`` ...
+        metadata: what the writer kept with it, such as ``run_id``.
+    """
+
+    version: int
+    at: dt.datetime
+    operation: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class DeltaTables:
+    """The tables under a root: the half of an engine that needs only their logs."""
+
+    def __init__(self, root: str) -> None:
+        """Take the lake's root; nothing is opened yet."""
+        self.root = root
+
+    def version(self, table: str) -> int | None:
+        """Return the table's newest version, or None where it was never written."""
+        opened = self._open(table)
+        return None if opened is None or not is_written(opened) else int(opened.version())
+
+    def last_token(self, table: str, application: str) -> int | None:
+        """Return the highest number that an application has committed to a table."""
+        opened = self._open(table)
+        return None if opened is None else opened.transaction_version(application)
+
+    def history(self, table: str, limit: int | None = None) -> list[Commit]:
+        """Return a table's commits, newest first.
+
+        Raises:
+            MissingTableError: the table was never written.
+        """
+        return [_commit(entry) for entry in self._written(table).history(limit)]
+
+    def _open(self, table: str) -> DeltaTable | None:
+        from deltalake import DeltaTable
+
+        uri = table_uri(self.root, table)
+        if not DeltaTable.is_deltatable(uri):
+            return None
+        opened = DeltaTable(uri)
+        protocol = opened.protocol()
+        unknown = ({*(protocol.reader_features or ())} - _READER_FEATURES) | (
+            {*(protocol.writer_features or ())} - _WRITER_FEATURES
+        )
+        if protocol.min_reader_version == _COLUMN_MAPPING:
+            unknown.add("columnMapping")
+        if unknown:
+            raise TableError(
+                f"{table} uses Delta features that not every engine reads: {', '.join(sorted(unknown))}; "
+                "rewrite the table without them"
+            )
+        return opened
+
+    def _written(self, table: str) -> DeltaTable:
+        opened = self._open(table)
+        if opened is None or not is_written(opened):
+            raise MissingTableError(
+                f"{table} has never been written (no Delta table at {table_uri(self.root, table)}); "
+                "materialize it first, or check LAKEHOUSE_ROOT"
+            )
+        return opened
+
+    def _at(self, table: str, point: int | dt.datetime | None) -> DeltaTable:
+        """Open a written table at an older version, by number or by time; None is the newest."""
+        from deltalake.exceptions import DeltaError
+
+        opened = self._written(table)
+        if point is None:
+            return opened
+        newest = opened.version()
+        try:
+            opened.load_as_version(point)
+        except (DeltaError, OverflowError) as error:
+            raise TableError(f"{table} has no version {point}; its newest is {newest}") from error
+        if not isinstance(point, int):
+            # Delta gives its first version for a time before it, as if the table had been there.
+            first = min(commit["timestamp"] for commit in opened.history()) / 1000
+            if point.timestamp() < first:
+                raise TableError(f"{table} has no version of {point}; its first was written later")
+        return opened
+
+    def _ready(self, layout: TableLayout) -> DeltaTable:
+        """Open a table to write to: made where it is missing, widened where the layout has new columns."""
+        opened = self._open(layout.name) or self._created(layout)
+        return self._widened(layout, opened)
+
+    def _created(self, layout: TableLayout) -> DeltaTable:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        uri = table_uri(self.root, layout.name)
+        if is_local(uri):
+            Path(uri).mkdir(parents=True, exist_ok=True)
+        try:
+            return DeltaTable.create(
+                uri,
+                layout.schema,
+                partition_by=list(layout.partition_by),
+                name=layout.name,
+                description=layout.description or None,
+                configuration=dict(layout.properties),
+            )
+        except DeltaError:
+            opened = self._open(layout.name)  # another writer may have made it at this moment
+            if opened is None:
+                raise
+            return opened
+
+    def _widened(self, layout: TableLayout, opened: DeltaTable) -> DeltaTable:
+        """Add the layout's new columns, which are null in the rows there are.
+
+        Raises:
+            TableError: a column has another type, or one the layout lacks must not be null.
+        """
+        import pyarrow as pa
+        from deltalake import Field, Schema
+        from deltalake.exceptions import DeltaError
+
+        there = pa.schema(opened.schema().to_arrow())
+        _refuse_other_types(layout, there)
+        new = [column.with_nullable(True) for column in layout.schema if column.name not in there.names]  # noqa: FBT003
+        if not new:
+            return opened
+        fields: list[Field] = list(Schema.from_arrow(pa.schema(new)).fields)
+        try:
+            opened.alter.add_columns(fields)
+        except DeltaError:
+            again = self._open(layout.name)
+            if again is None or not set(layout.schema.names) <= set(pa.schema(again.schema().to_arrow()).names):
+                raise
+            return again
+        return opened
+
+
+_COLUMN_MAPPING = 2
+"""The reader version of column mapping alone: delta-rs would read every column as null."""
+
+
+def is_written(opened: DeltaTable) -> bool:
+    """Whether a table has had a commit after its creation."""
+    return bool(opened.version() > 0 or opened.file_uris())
+
+
+def has_happened(opened: DeltaTable | None, token: Token) -> bool:
+    """Whether a token's number, or a later one, has been committed."""
+    last = None if opened is None else opened.transaction_version(token.application)
+    return last is not None and last >= token.number
+
+
+def table_schema(opened: DeltaTable) -> pa.Schema:
+    """Return a table's columns in Arrow's types, the way layouts give them: no views, no large texts."""
+    import pyarrow as pa
+
+    return pa.schema([column.with_type(_plain(column.type)) for column in pa.schema(opened.schema().to_arrow())])
+
+
+def _refuse_other_types(layout: TableLayout, there: pa.Schema) -> None:
+    for column in there:
+        if column.name not in layout.schema.names:
+            if not column.nullable:
+                raise TableError(f"{layout.name}: the table's column {column.name} must not be null and is not written")
+            continue
+        declared = layout.schema.field(column.name)
+        if _plain(declared.type) != _plain(column.type):
+            raise TableError(
+                f"{layout.name}: column {column.name} is {_plain(column.type)} in the table and declared as "
+                f"{declared.type}; a column's type does not change, give the new one another name"
+            )
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """Return the type that Delta keeps: one kind of text, microseconds, lists of plain types."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_large_string(type_) or types.is_string_view(type_):
+        return pa.string()
+    if types.is_large_binary(type_) or types.is_binary_view(type_):
+        return pa.binary()
+    if types.is_timestamp(type_):
+        return pa.timestamp("us", tz="UTC" if type_.tz else None)
+    if types.is_list(type_) or types.is_large_list(type_) or types.is_list_view(type_):
+        return pa.list_(_plain(type_.value_type))
+    if types.is_struct(type_):
+        return pa.struct([inner.with_type(_plain(inner.type)) for inner in type_.fields])
+    return type_
+
+
+def _commit(entry: Mapping[str, Any]) -> Commit:
+    kept = json.loads(entry[_OURS]) if entry.get(_OURS, "").startswith("{") else {}
+    kept |= {name: str(value) for name, value in entry.items() if name not in _KNOWN_COMMIT_KEYS}
+    at = dt.datetime.fromtimestamp(entry["timestamp"] / 1000, tz=dt.UTC)
+    return Commit(int(entry["version"]), at, str(entry["operation"]), kept)

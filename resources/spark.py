@@ -1,0 +1,283 @@
+"""The distributed engine: Spark for DataFrames and, with delta-spark, for commits.
+
+Belongs here: how the port's writes are said in Spark, over a classic session and over Spark Connect alike (no
+``DeltaTable`` API, no RDDs). How a session comes to be is ``spark_session``'s matter; tables are found, made and
+widened by ``delta_tables``, so that they do not depend on the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pickle
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from resources.delta_tables import DeltaTables, has_happened, table_schema
+from resources.engine import TableError
+from resources.fitting import fitted, fitted_frame, repeated_keys
+from resources.spark_session import open_session, spark_path
+from resources.storage import table_uri
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
+
+    from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
+    from resources.predicates import Predicate
+
+_WRITE_ID = "write_id"
+"""In the metadata of every commit, so that a writer finds its own version among those of others."""
+_MOST_TASKS = 200
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_STATEMENTS = threading.Lock()
+"""A statement takes its metadata from the session's settings, one at a time."""
+
+
+class SparkEngine(DeltaTables):
+    """Spark for DataFrames, delta-spark for commits."""
+
+    name = "spark"
+    is_local = False
+    batch_bytes = 4 << 30
+
+    def __init__(self, root: str, url: str) -> None:
+        """Take the lake's root and where Spark is; nothing is started or opened yet.
+
+        Args:
+            root: the lake's root.
+            url: ``local[*]``, ``spark://host:port``, ``sc://host:port`` or ``databricks``.
+        """
+        super().__init__(root)
+        self.url = url
+
+    def session(self) -> SparkSession:
+        """Return this process's session."""
+        return open_session(self.root, self.url)
+
+    def read(
+        self,
+        table: str,
+        where: Predicate | None = None,
+        *,
+        version: int | None = None,
+        as_of: dt.datetime | None = None,
+    ) -> DataFrame:
+        """Return a table's rows, lazily, at its newest version or an older one."""
+        opened = self._at(table, as_of if version is None else version)
+        reader = self.session().read.format("delta").option("versionAsOf", opened.version())
+        frame = reader.load(self._path(table))
+        return frame if where is None else frame.where(where.column())
+
+    def collect(self, frame: DataFrame) -> pa.Table:
+        """Run a frame and return its result."""
+        return frame.toArrow()
+
+    def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Apply a function to items on the executors."""
+        if not items:
+            return
+        from pyspark import cloudpickle
+
+        tasks = [(place, cloudpickle.dumps((work, item))) for place, item in enumerate(items)]
+        frame = self._spread(tasks, "place long, task binary").mapInArrow(_run_tasks, "place long, result binary")
+        for row in sorted(self.collect(frame).to_pylist(), key=lambda row: row["place"]):
+            result, error = pickle.loads(row["result"])  # noqa: S301 - our own executors' answer
+            if error is not None:
+                raise error
+            yield result
+
+    def publish(
+        self,
+        layout: TableLayout,
+        frame: DataFrame | pa.Table,
+        where: Predicate,
+        *,
+        gate: Gate | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
+        """Replace the predicate's rows by the frame's in one commit."""
+        opened = self._ready(layout)
+        given = self._framed(layout, frame, None if gate else table_schema(opened))
+        with _kept(given) if gate else contextlib.nullcontext(given) as kept:
+            rows = gate.frame(kept, self.collect) if gate else kept
+            version = self._commit(layout, opened, rows, "overwrite", metadata, replaceWhere=where.sql)
+        return int(self._written(layout.name).version()) if version is None else version
+
+    def append(
+        self,
+        layout: TableLayout,
+        rows: pa.Table | Sequence[Part],
+        *,
+        token: Token | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> int | None:
+        """Append rows in one commit; with a token, once."""
+        opened = self._ready(layout)
+        if token is not None and has_happened(opened, token):
+            return None
+        once = {} if token is None else {"txnAppId": token.application, "txnVersion": str(token.number)}
+        frame = self._framed(layout, rows, table_schema(opened))
+        try:
+            return self._commit(layout, opened, frame, "append", metadata, **once)
+        except TableError:
+            if token is not None and has_happened(self._open(layout.name), token):
+                return None
+            raise
+
+    def merge(
+        self,
+        layout: TableLayout,
+        frame: DataFrame | pa.Table,
+        key: Sequence[str],
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
+        """Replace the rows that have a row's key and add the others, in one commit."""
+        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+        opened = self._ready(layout)
+        schema = table_schema(opened)
+        with _kept(fitted_frame(layout, schema, self._framed(layout, frame, schema))) as rows:
+            repeated = rows.groupBy(*key).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").drop("rows").limit(3)
+            if (some := self.collect(repeated)).num_rows:
+                raise repeated_keys(layout.name, key, some)
+            source = f"lakehouse_{uuid.uuid4().hex}"
+            rows.createOrReplaceTempView(source)
+            same = " AND ".join(f"target.`{name}` <=> source.`{name}`" for name in key)
+            statement = (
+                f"MERGE INTO delta.`{self._path(layout.name)}` AS target USING {source} AS source ON {same} "
+                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+            )
+            try:
+                write_id = self._execute(layout.name, statement, metadata)
+            finally:
+                self.session().catalog.dropTempView(source)
+        return self._own_version(layout.name, write_id)
+
+    def _path(self, table: str) -> str:
+        return spark_path(table_uri(self.root, table))
+
+    def _spread(self, tasks: Sequence[tuple[Any, ...]], schema: str) -> DataFrame:
+        """Return a frame with a task a row, each in a partition of its own as far as that is sensible."""
+        frame = self.session().createDataFrame(list(tasks), schema)
+        return frame.repartition(min(len(tasks), _MOST_TASKS))
+
+    def _framed(
+        self, layout: TableLayout, rows: DataFrame | pa.Table | Sequence[Part], schema: pa.Schema | None
+    ) -> DataFrame:
+        """Return rows as a frame; with a schema, an Arrow table is fitted to it first."""
+        import pyarrow as pa
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        if isinstance(rows, pa.Table):
+            if schema is not None:
+                rows = pa.Table.from_batches(fitted(layout, schema, iter(rows.to_batches())), schema)
+            return self.session().createDataFrame(rows, from_arrow_schema(rows.schema))
+        if not isinstance(rows, list | tuple):
+            return rows
+        from pyspark import cloudpickle
+
+        if not rows:
+            return self._framed(layout, layout.schema.empty_table(), None)
+        tasks = [(cloudpickle.dumps((part, layout)),) for part in rows]
+        return self._spread(tasks, "part binary").mapInArrow(_stream_parts, from_arrow_schema(layout.schema))
+
+    def _commit(
+        self,
+        layout: TableLayout,
+        opened: DeltaTable,
+        frame: DataFrame,
+        mode: str,
+        metadata: Mapping[str, str] | None,
+        **options: str,
+    ) -> int | None:
+        """Write a frame; return its version, or None where Delta found its token used up."""
+        write_id, kept = _user_metadata(metadata)
+        ready = fitted_frame(layout, table_schema(opened), frame)
+        writer = ready.write.format("delta").mode(mode).options(userMetadata=kept, **options)
+        with _refusals(layout.name):
+            writer.save(self._path(layout.name))
+        return self._version_with(layout.name, write_id)
+
+    def _execute(self, table: str, statement: str, metadata: Mapping[str, str] | None = None) -> str:
+        """Run a statement that commits, and return the id under which its commit can be found."""
+        write_id, kept = _user_metadata(metadata)
+        session = self.session()
+        with _STATEMENTS, _refusals(table):
+            session.conf.set(_USER_METADATA, kept)
+            try:
+                session.sql(statement).collect()
+            finally:
+                session.conf.unset(_USER_METADATA)
+        return write_id
+
+    def _version_with(self, table: str, write_id: str) -> int | None:
+        """Return the version that a write of ours made, or None where it made none."""
+        for limit in (20, None):  # others may have committed since
+            for commit in self.history(table, limit):
+                if commit.metadata.get(_WRITE_ID) == write_id:
+                    return commit.version
+        return None
+
+    def _own_version(self, table: str, write_id: str) -> int:
+        version = self._version_with(table, write_id)
+        return int(self._written(table).version()) if version is None else version
+
+
+def _user_metadata(metadata: Mapping[str, str] | None) -> tuple[str, str]:
+    """Return an id for a write and what its commit keeps: the id, and what the caller wants kept, as JSON."""
+    write_id = uuid.uuid4().hex
+    return write_id, json.dumps({**(metadata or {}), _WRITE_ID: write_id})
+
+
+@contextlib.contextmanager
+def _refusals(table: str) -> Iterator[None]:
+    """Turn what Spark and Delta raise into the port's error."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        told = str(error).partition("\nJVM stacktrace:")[0]
+        raise TableError(f"{table}: the write was refused and nothing is committed: {told}") from error
+
+
+@contextlib.contextmanager
+def _kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """Keep a frame's rows on the executors while several queries run over them."""
+    kept = frame.persist()
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
+
+
+def _run_tasks(batches: Batches) -> Batches:
+    """Run the tasks of ``each`` on an executor; what one raises is its answer."""
+    import pyarrow as pa
+    from pyspark import cloudpickle
+
+    for batch in batches:
+        for row in batch.to_pylist():
+            work, item = pickle.loads(row["task"])  # noqa: S301 - our own driver's task
+            answer: tuple[Any, Exception | None]
+            try:
+                answer = (work(item), None)
+            except Exception as error:  # noqa: BLE001 - it is raised again where the results are taken
+                answer = (None, error)
+            yield pa.record_batch({"place": [row["place"]], "result": [cloudpickle.dumps(answer)]})
+
+
+def _stream_parts(batches: Batches) -> Batches:
+    """Stream the parts of an append on an executor."""
+    for batch in batches:
+        for packed in batch.column("part").to_pylist():
+            part, layout = pickle.loads(packed)  # noqa: S301 - our own driver's part
+            yield from fitted(layout, layout.schema, part())
