@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.console import CommandError
+from resources.delta_tables import is_written
 from resources.engine import MissingTableError
-from resources.storage import is_local, table_uri
+from resources.storage import delta_options, names_below, table_uri
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LAYERS = ("bronze", "silver", "gold", "system")
+_COMMIT = re.compile(r"\d{20}\.(?:json|checkpoint\.)")
+_CREATION = f"{0:020}.json"
 _SYSTEM_TABLE = re.compile(
     r"""(?<![."\w])(?:"system"|system)\s*\.\s*(?="?(?:landing_files|row_ledger)\b)""", re.IGNORECASE
 )
@@ -41,22 +45,19 @@ class Lake:
 
     def names(self) -> list[str]:
         """Return the names of the tables there are, layer by layer."""
-        from pyarrow import fs
+        found = [f"{layer}.{name}" for layer in LAYERS for name in names_below(f"{self.root}/{layer}")]
+        with ThreadPoolExecutor(8) as pool:  # an object store takes its time for each answer
+            return [name for name, is_there in zip(found, pool.map(self._is_table, found), strict=True) if is_there]
 
-        filesystem, root = (
-            (fs.LocalFileSystem(), self.root) if is_local(self.root) else fs.FileSystem.from_uri(self.root)
-        )
-        found = []
-        for layer in LAYERS:
-            listed = filesystem.get_file_info(fs.FileSelector(f"{root}/{layer}", allow_not_found=True))
-            folders = sorted(info.base_name for info in listed if info.type == fs.FileType.Directory)
-            logs = filesystem.get_file_info([f"{root}/{layer}/{name}/_delta_log" for name in folders])
-            found += [
-                f"{layer}.{name}"
-                for name, log in zip(folders, logs, strict=True)
-                if log.type == fs.FileType.Directory and not name.startswith(".")
-            ]
-        return found
+    def _is_table(self, name: str) -> bool:
+        """Whether something was ever written to a table; its creation alone does not count."""
+        commits = {file for file in names_below(f"{table_uri(self.root, name)}/_delta_log") if _COMMIT.match(file)}
+        return commits > {_CREATION} or (bool(commits) and is_written(self._opened(name)))
+
+    def _opened(self, table: str, version: int | None = None) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        return DeltaTable(table_uri(self.root, table), version, delta_options(self.root))
 
     def open(self, table: str) -> DeltaTable:
         """Open a table at the version or time asked for.
@@ -65,21 +66,18 @@ class Lake:
             MissingTableError: it was never written.
             CommandError: it had no such version, or did not exist at that time.
         """
-        from deltalake import DeltaTable
-
-        uri = table_uri(self.root, table)
-        if not DeltaTable.is_deltatable(uri):
+        if not self._is_table(table):
             raise MissingTableError(
                 f"{table} has never been written under {self.root}; `lakehouse run` takes in what has landed "
                 "(LAKEHOUSE_ROOT says which lake)"
             )
-        newest = DeltaTable(uri)
+        newest = self._opened(table)
         version = self.version if self.as_of is None else _version_at(table, newest, self.as_of)
         if version is None:
             return newest
         if not 0 <= version <= newest.version():
             raise CommandError(f"{table} has versions 0 to {newest.version()}, not {version}")
-        return DeltaTable(uri, version=version)
+        return self._opened(table, version)
 
     def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
         """Return a (small) table whole, or some of its columns."""

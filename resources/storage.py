@@ -124,18 +124,19 @@ def delete(location: str) -> None:
             return
 
 
-def folders(location: str) -> list[str]:
-    """Return the names of the folders right below a location, in order; none where there is nothing."""
+def names_below(location: str) -> list[str]:
+    """Return the names of files and folders right below a location, in order; none where there is nothing."""
     if is_local(location):
         try:
-            return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
-        except FileNotFoundError:
+            return sorted(os.listdir(location))  # noqa: PTH208 - names are all that is wanted
+        except (FileNotFoundError, NotADirectoryError):
             return []
     import obstore
 
     with opened(location) as (store, key):
-        found = obstore.list_with_delimiter(store, key)["common_prefixes"]
-    return sorted(prefix.rpartition("/")[2] for prefix in found)
+        found = obstore.list_with_delimiter(store, key)
+    paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
+    return sorted(path.rpartition("/")[2] for path in paths)
 
 
 @contextmanager

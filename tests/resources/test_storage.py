@@ -13,8 +13,8 @@ from resources.storage import (
     StorageError,
     delete,
     delta_options,
-    folders,
     is_local,
+    names_below,
     prepare_environment,
     read_text,
     table_uri,
@@ -90,12 +90,13 @@ def test_readers_never_see_a_part(place):
     writer.join()
 
 
-def test_the_folders_right_below_a_location_are_named(place):
-    assert folders(place) == []
+def test_what_lies_right_below_a_location_is_named(place):
+    assert names_below(place) == []
     for key in ("silver/products/part.parquet", "silver/customers/_delta_log/0.json", "silver/note.txt"):
         write_text(f"{place}/{key}", "text")
-    assert folders(f"{place}/silver") == ["customers", "products"]
-    assert folders(f"{place}/gold") == []
+    assert names_below(f"{place}/silver") == ["customers", "note.txt", "products"]
+    assert names_below(f"{place}/silver/note.txt") == []
+    assert names_below(f"{place}/gold") == []
 
 
 def test_an_unreachable_store_is_one_sentence_with_the_location(monkeypatch):
