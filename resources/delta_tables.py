@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.engine import MissingTableError, TableError
-from resources.storage import is_local, table_uri
+from resources.storage import delta_options, is_local, table_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,7 @@ class DeltaTables:
     def __init__(self, root: str) -> None:
         """Take the lake's root; nothing is opened yet."""
         self.root = root
+        self._options = delta_options(root)
 
     def version(self, table: str) -> int | None:
         """Return the table's newest version, or None where it was never written."""
@@ -101,9 +102,9 @@ class DeltaTables:
         from deltalake import DeltaTable
 
         uri = table_uri(self.root, table)
-        if not DeltaTable.is_deltatable(uri):
+        if not DeltaTable.is_deltatable(uri, self._options):
             return None
-        opened = DeltaTable(uri)
+        opened = DeltaTable(uri, storage_options=self._options)
         protocol = opened.protocol()
         unknown = ({*(protocol.reader_features or ())} - _READER_FEATURES) | (
             {*(protocol.writer_features or ())} - _WRITER_FEATURES
@@ -165,6 +166,7 @@ class DeltaTables:
                 name=layout.name,
                 description=layout.description or None,
                 configuration=dict(layout.properties),
+                storage_options=self._options,
             )
         except DeltaError:
             opened = self._open(layout.name)  # another writer may have made it at this moment

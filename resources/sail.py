@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from resources.delta_tables import DeltaTables, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
-from resources.storage import table_uri
+from resources.storage import prepare_environment, table_uri
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -90,6 +90,7 @@ class SailEngine(DeltaTables):
     def __init__(self, root: str) -> None:
         """Take the lake's root; nothing is started or opened yet."""
         _give_memory_back()
+        prepare_environment(root)
         super().__init__(root)
 
     def session(self) -> SparkSession:
