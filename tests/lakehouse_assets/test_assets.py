@@ -48,7 +48,7 @@ def test_a_range_is_one_run_with_a_materialization_and_a_verdict_for_each_day(li
         (when, True) for when in days([1, 2, 3, 4])
     ]
     assert day_counts(line, "silver.transactions") == dict.fromkeys(days([1, 2, 4]), 3)
-    assert line.versions()["silver.transactions"] == 0
+    assert line.versions()["silver.transactions"] == 1
 
 
 def test_each_partition_carries_counts_and_version(line):

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from resources import staging
+from resources import ingestion, staging
 from sensors.repeats import ATTEMPTS, FIRST_PAUSE, failed, interrupted
 from sensors.requests import ASKED
 from tests.line import Line
