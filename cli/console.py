@@ -51,8 +51,7 @@ def _is_expected(error: Exception) -> bool:
     from resources.engine import TableError
     from resources.settings import SettingsError
 
-    storage_says_no = type(error).__module__.partition(".")[0] == "botocore"  # imported only where S3 is used
-    return storage_says_no or isinstance(error, (CommandError, SettingsError, TableError, OSError))
+    return isinstance(error, (CommandError, SettingsError, TableError, OSError))
 
 
 def group(help_text: str) -> typer.Typer:

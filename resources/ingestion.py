@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.bronze_rows import FileRows, SupersededMark, bronze_layout
 from resources.engine import Token
+from resources.first_day import hold_first_day
 from resources.landing import route
 from resources.landing_files import KnownFiles, known_files, register
 from resources.manifest import BatchManifest, Manifest, ManifestFile
@@ -107,7 +108,9 @@ class Ingestion:
 
         Raises:
             OSError: the storage failed; nothing is lost, and the next run goes on where this one stopped.
+            SettingsError: the lake was made with another first day.
         """
+        hold_first_day(self.root, self.earliest)
         result = Ingested(dates=self._recover())
         number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
         known = known_files(self.engine, self.source.name, landing_dates)

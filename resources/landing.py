@@ -13,12 +13,12 @@ import re
 import shutil
 import stat
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from resources.storage import endpoint, is_local, opened, region
+from resources.storage import StorageError, endpoint, is_local, opened, region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,42 +168,61 @@ class S3Landing:
 
     def __init__(self, uri: str, client: Any) -> None:
         """Take ``s3://bucket/prefix`` and a boto3 S3 client (``dagster_aws`` S3Resource's)."""
+        self._uri = uri
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._client = client
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process without the client: that one opens its own."""
+        return open_landing, (self._uri,)
+
     def objects(self, prefix: str) -> Iterator[LandingObject]:
         """List objects page by page."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
-        )
-        for page in pages:
-            for entry in page.get("Contents", []):
-                key = entry["Key"].removeprefix(self._prefix)
-                if not key.endswith("/") and not _is_hidden(key):
-                    yield LandingObject(entry["LastModified"], key, _bare(entry["ETag"]), entry["Size"])
+        with self._told():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}"
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    key = entry["Key"].removeprefix(self._prefix)
+                    if not key.endswith("/") and not _is_hidden(key):
+                        yield LandingObject(entry["LastModified"], key, _bare(entry["ETag"]), entry["Size"])
 
     def open(self, key: str) -> BinaryIO:
         """Fetch an object, as it is now, into a temporary file."""
         file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         try:
-            body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"]
-        except self._client.exceptions.NoSuchKey as error:
-            raise FileNotFoundError(f"{key} is no longer in s3://{self._bucket}/{self._prefix}") from error
-        shutil.copyfileobj(body, file, 8 << 20)
+            with self._told():
+                body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"]
+                shutil.copyfileobj(body, file, 8 << 20)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{key} is no longer in {self._uri}") from error
         file.seek(0)
         return cast("BinaryIO", file)
 
     def etag(self, key: str) -> str | None:
         """Return the etag an object has now."""
         try:
-            answer = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
-        except self._client.exceptions.ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
-                return None
-            raise
-        return _bare(answer["ETag"])
+            with self._told():
+                return _bare(self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["ETag"])
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say of errors which landing zone they are about: boto3 does not."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:  # the latter: a HEAD has no more to say
+                raise FileNotFoundError from error
+            raise StorageError(f"{self._uri}: {error}") from error
+        except BotoCoreError as error:
+            raise StorageError(f"{self._uri}: {error}") from error
 
 
 class AdlsLanding:
@@ -218,12 +237,15 @@ class AdlsLanding:
         import obstore
 
         folder = prefix.rpartition("/")[0]
-        with opened(self._uri) as (store, root):
-            for page in obstore.list(store, f"{root}/{folder}".strip("/")):
-                for entry in page:
-                    key = entry["path"].removeprefix(root).removeprefix("/")
-                    if key.startswith(prefix) and not _is_hidden(key):
-                        yield LandingObject(entry["last_modified"], key, _bare(entry["e_tag"]), entry["size"])
+        try:
+            with opened(self._uri) as (store, root):
+                for page in obstore.list(store, f"{root}/{folder}".strip("/")):
+                    for entry in page:
+                        key = entry["path"].removeprefix(root).removeprefix("/")
+                        if key.startswith(prefix) and not _is_hidden(key):
+                            yield LandingObject(entry["last_modified"], key, _bare(entry["e_tag"]), entry["size"])
+        except FileNotFoundError as error:
+            raise StorageError(f"{self._uri}: there is no such container") from error
 
     def open(self, key: str) -> BinaryIO:
         """Fetch an object, as it is now, into a temporary file."""

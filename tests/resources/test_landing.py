@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 
 from resources.landing import LandingObject, LocalLanding, Route, S3Landing, open_landing, route
+from resources.storage import StorageError
 from tests.scenario import drop
 
 LONG_AGO = dt.datetime(2011, 3, 1, tzinfo=dt.UTC).timestamp()
@@ -280,6 +282,19 @@ def test_an_object_that_is_gone_has_no_etag_and_cannot_be_opened(remote):
             landing.open(key)
         remote.put(key)
         remote.delete(key)
+
+
+def test_a_bucket_or_container_that_is_not_there_is_no_empty_zone(remote):
+    missing = open_landing(f"{remote.uri.replace('test-', 'gone-')}/landing")
+    with pytest.raises(StorageError, match=r"://gone-[0-9a-f]{32}.*/landing: "):
+        list(missing.objects("transactions/"))
+
+
+def test_an_opened_zone_can_be_sent_to_another_process(remote):
+    remote.put("transactions/2011-03-01.csv", b"12345")
+    sent = pickle.loads(pickle.dumps(open_landing(remote.uri)))  # noqa: S301 - our own
+    with sent.open("transactions/2011-03-01.csv") as file:
+        assert file.read() == b"12345"
 
 
 class _PagesOfTwo:
