@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
     from resources.engine import TableLayout, Token
 
@@ -96,7 +96,7 @@ class DeltaTables:
         Raises:
             MissingTableError: the table was never written.
         """
-        return [_commit(entry) for entry in self._written(table).history(limit)]
+        return commits(self._written(table), limit)
 
     def _open(self, table: str) -> DeltaTable | None:
         from deltalake import DeltaTable
@@ -174,6 +174,17 @@ class DeltaTables:
                 raise
             return opened
 
+    def _commit_no_rows(
+        self, opened: DeltaTable, *, token: Token | None = None, metadata: Mapping[str, str] | None = None
+    ) -> int:
+        """Commit that nothing was to be written: the table counts as written, and a token as used."""
+        import pyarrow as pa
+        from deltalake import write_deltalake
+
+        nothing = pa.RecordBatchReader.from_batches(table_schema(opened), iter([]))
+        write_deltalake(opened, nothing, mode="append", commit_properties=commit_properties(metadata, token))
+        return int(opened.version())
+
     def _widened(self, layout: TableLayout, opened: DeltaTable) -> DeltaTable:
         """Add the layout's new columns, which are null in the rows there are.
 
@@ -202,6 +213,16 @@ class DeltaTables:
 
 _COLUMN_MAPPING = 2
 """The reader version of column mapping alone: delta-rs would read every column as null."""
+
+
+def commit_properties(metadata: Mapping[str, str] | None, token: Token | None = None) -> CommitProperties:
+    """Return what delta-rs keeps with a commit."""
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        custom_metadata=dict(metadata or {}),
+        app_transactions=[Transaction(token.application, token.number)] if token else None,
+    )
 
 
 def is_written(opened: DeltaTable) -> bool:
@@ -252,6 +273,11 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     if types.is_struct(type_):
         return pa.struct([inner.with_type(_plain(inner.type)) for inner in type_.fields])
     return type_
+
+
+def commits(opened: DeltaTable, limit: int | None) -> list[Commit]:
+    """Return a table's commits, newest first."""
+    return [_commit(entry) for entry in opened.history(limit)]
 
 
 def _commit(entry: Mapping[str, Any]) -> Commit:

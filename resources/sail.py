@@ -13,7 +13,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from resources.delta_tables import DeltaTables, has_happened, table_schema
+from resources.delta_tables import DeltaTables, commit_properties, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
 from resources.storage import prepare_environment, table_uri
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
     from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
@@ -172,7 +172,7 @@ class SailEngine(DeltaTables):
         refuse_repeated_keys(layout.name, rows, key)
         same = " AND ".join(f'(target."{name}" IS NOT DISTINCT FROM source."{name}")' for name in key)
         try:
-            merger = opened.merge(rows, same, "source", "target", commit_properties=_properties(metadata))
+            merger = opened.merge(rows, same, "source", "target", commit_properties=commit_properties(metadata))
             merger.when_matched_update_all().when_not_matched_insert_all().execute()
         except DeltaError as error:
             raise _refused(layout, error) from error
@@ -200,22 +200,13 @@ def _write(
             pa.RecordBatchReader.from_batches(schema, source),
             mode="overwrite" if predicate else "append",
             predicate=predicate,
-            commit_properties=_properties(metadata, token),
+            commit_properties=commit_properties(metadata, token),
         )
     except DeltaError as error:
         if source.error is not None:
             raise source.error from error
         raise _refused(layout, error) from error
     return int(opened.version())
-
-
-def _properties(metadata: Mapping[str, str] | None, token: Token | None = None) -> CommitProperties:
-    from deltalake import CommitProperties, Transaction
-
-    return CommitProperties(
-        custom_metadata=dict(metadata or {}),
-        app_transactions=[Transaction(token.application, token.number)] if token else None,
-    )
 
 
 def _refused(layout: TableLayout, error: Exception) -> TableError:

@@ -14,7 +14,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from resources.delta_tables import DeltaTables, has_happened, table_schema
+from resources.delta_tables import DeltaTables, commits, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, fitted_frame, repeated_keys
 from resources.spark_session import open_session, spark_path
@@ -107,7 +107,8 @@ class SparkEngine(DeltaTables):
         with _kept(given) if gate else contextlib.nullcontext(given) as kept:
             rows = gate.frame(kept, self.collect) if gate else kept
             version = self._commit(layout, opened, rows, "overwrite", metadata, replaceWhere=where.sql)
-        return int(self._written(layout.name).version()) if version is None else version
+        # Delta makes no commit of nothing where there was nothing.
+        return self._commit_no_rows(self._ready(layout), metadata=metadata) if version is None else version
 
     def append(
         self,
@@ -124,11 +125,14 @@ class SparkEngine(DeltaTables):
         once = {} if token is None else {"txnAppId": token.application, "txnVersion": str(token.number)}
         frame = self._framed(layout, rows, table_schema(opened))
         try:
-            return self._commit(layout, opened, frame, "append", metadata, **once)
+            version = self._commit(layout, opened, frame, "append", metadata, **once)
+            if version is None and (token is None or not has_happened(opened := self._ready(layout), token)):
+                return self._commit_no_rows(opened, token=token, metadata=metadata)
         except TableError:
             if token is not None and has_happened(self._open(layout.name), token):
                 return None
             raise
+        return version
 
     def merge(
         self,
@@ -219,8 +223,11 @@ class SparkEngine(DeltaTables):
 
     def _version_with(self, table: str, write_id: str) -> int | None:
         """Return the version that a write of ours made, or None where it made none."""
+        opened = self._open(table)
+        if opened is None:
+            return None
         for limit in (20, None):  # others may have committed since
-            for commit in self.history(table, limit):
+            for commit in commits(opened, limit):
                 if commit.metadata.get(_WRITE_ID) == write_id:
                     return commit.version
         return None
