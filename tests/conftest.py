@@ -10,8 +10,9 @@ import pytest
 from resources.engine import Engine
 from resources.sail import SailEngine
 from tests.object_stores import adls, remote, run_folder, s3
+from tests.spark_servers import spark_cluster_url, spark_url
 
-__all__ = ["adls", "remote", "run_folder", "s3"]
+__all__ = ["adls", "remote", "run_folder", "s3", "spark_cluster_url", "spark_url"]
 
 ENGINES = ("sail", "spark")
 """Every engine by name; the contract tests run on each."""
