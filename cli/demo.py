@@ -25,9 +25,10 @@ from cli.world import (
     DEFAULT_SEED,
     DEFAULT_START,
     World,
-    copy_real_days,
-    local_folder,
+    bring_real_days,
     make_world,
+    sample_folder,
+    send,
 )
 from resources.engine import MissingTableError
 from resources.settings import Settings
@@ -68,24 +69,26 @@ def demo(
     * `LAKEHOUSE_ROOT=.lakehouse-online_retail lakehouse demo --data online_retail`
     """
     settings = Settings.load()
-    folder = local_folder(settings.landing)
     with alone(settings):
         if data is Data.ONLINE_RETAIL:
-            _real_days(settings, folder, as_json=as_json)
+            _real_days(settings, as_json=as_json)
         else:
             start = max(DEFAULT_START, settings.start_date)
-            _shop(settings, folder, World(days, rows_per_day, seed, start), as_json=as_json)
+            _shop(settings, World(days, rows_per_day, seed, start), as_json=as_json)
 
 
-def _shop(settings: Settings, folder: Path, world: World, *, as_json: bool) -> None:
+def _shop(settings: Settings, world: World, *, as_json: bool) -> None:
     import shop
 
-    report = make_world(folder, world)
-    _say(f"{report.files} files, {sum(report.records.values()):,} records in {folder}")
+    folder = sample_folder(settings)
+    report = make_world(folder, world, settings.landing)
+    send(folder, settings.landing)
+    _say(f"{report.files} files, {sum(report.records.values()):,} records in {settings.landing}")
     begun = time.monotonic()
     drains: list[Drained] = []
     for delivery in range(1, report.waves + 1):
         delivered = shop.deliver(folder, delivery)
+        send(folder, settings.landing)
         if delivered:
             _say(f"delivery {delivery}: {len(delivered)} corrected, late and re-sent files")
         if delivered or not drains:
@@ -112,9 +115,9 @@ def _table(lake: Lake, name: str) -> pa.Table:
         raise LookupError(name) from error
 
 
-def _real_days(settings: Settings, folder: Path, *, as_json: bool) -> None:
-    new = copy_real_days(folder)
-    _say(f"{new} new files in {folder}/transactions")
+def _real_days(settings: Settings, *, as_json: bool) -> None:
+    new = bring_real_days(settings.landing)
+    _say(f"{new} new files in {settings.landing}/transactions")
     begun = time.monotonic()
     drained = interruptible_drain(settings)
     seconds = time.monotonic() - begun

@@ -59,11 +59,6 @@ def dev(
 ) -> None:
     """Start the Dagster UI, the daemon and the sensors: what lands from now on reaches gold by itself."""
     settings = Settings.load()
-    if not is_local(settings.root):
-        raise CommandError(
-            f"LAKEHOUSE_ROOT is {settings.root}; `lakehouse dev` keeps Dagster's databases under it and needs a folder "
-            "of this machine. Set LAKEHOUSE_ROOT to one; LAKEHOUSE_LANDING may stay remote"
-        )
     _refuse_taken(port)
     home = settings.dagster_home
     from instance.home import prepare_home

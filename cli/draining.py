@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from cli.console import CommandError, err, span
+from resources.first_day import hold_first_day
 from resources.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ _QUIET_SECONDS = 1.0
 def alone(settings: Settings) -> Iterator[None]:
     """Keep every other drain of this lake out.
 
+    Of a lake on an object store that holds for this folder only; a drain from elsewhere is told by the batch protocol.
+
     Raises:
         CommandError: another one is under way.
+        SettingsError: the lake was made with another first day.
     """
     from filelock import FileLock, Timeout
 
@@ -50,6 +54,7 @@ def alone(settings: Settings) -> Iterator[None]:
             "wait until it has finished"
         ) from None
     try:
+        hold_first_day(settings.root, settings.start_date)
         yield
     finally:
         lock.release()

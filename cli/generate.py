@@ -10,7 +10,16 @@ import typer
 from rich.markup import escape
 
 from cli.console import JsonFlag, number, out, print_json, table
-from cli.world import DEFAULT_DAYS, DEFAULT_ROWS_PER_DAY, DEFAULT_SEED, DEFAULT_START, World, local_folder, make_world
+from cli.world import (
+    DEFAULT_DAYS,
+    DEFAULT_ROWS_PER_DAY,
+    DEFAULT_SEED,
+    DEFAULT_START,
+    World,
+    make_world,
+    sample_folder,
+    send,
+)
 from resources.settings import Settings
 
 _FIRST_DAY = dt.datetime.combine(DEFAULT_START, dt.time())  # Typer knows no plain dates
@@ -34,8 +43,11 @@ def generate(
 
     * `lakehouse generate --days 30 --rows-per-day 5000 --seed 1`
     """
-    folder = local_folder(Settings.load().landing) if to is None else to.resolve()
-    report = make_world(folder, World(days, rows_per_day, seed, start.date()))
+    settings = Settings.load()
+    folder = sample_folder(settings) if to is None else to.resolve()
+    landing = settings.landing if to is None else str(folder)
+    report = make_world(folder, World(days, rows_per_day, seed, start.date()), landing)
+    send(folder, landing)
     if as_json:
         print_json(report)
         return
@@ -47,7 +59,7 @@ def generate(
     was = "were there already" if report.already_there else "made"
     console.print(
         f"{report.files} files ({report.size_bytes / 1e6:,.1f} MB) with {sum(report.faults.values()):,} faults of "
-        f"{len(report.faults)} kinds {was} in {escape(str(folder))}",
+        f"{len(report.faults)} kinds {was} in {escape(landing)}",
         soft_wrap=True,
     )
     console.print("Next: `lakehouse run`" if to is None else f"Next: LAKEHOUSE_LANDING={folder} lakehouse run")

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
 
-from cli.console import FAILED, HELD, INTERRUPTED, OK, JsonFlag, cleaned, err, number, out, print_json, table
+from cli.console import (
+    FAILED,
+    HELD,
+    INTERRUPTED,
+    OK,
+    CommandError,
+    JsonFlag,
+    cleaned,
+    err,
+    number,
+    out,
+    print_json,
+    table,
+)
 from cli.draining import alone, as_data, bring_to_gold
 from cli.lake import Lake
+from cli.landing_state import source_names
 from cli.ledger import HeldDay, held_days, outcomes
 from resources.settings import Settings
+from resources.storage import is_local
 
 if TYPE_CHECKING:
     from sensors.drain import Drained
@@ -25,6 +41,7 @@ def run(*, as_json: JsonFlag = False) -> None:
     the next run goes on. 130: stopped by Ctrl-C, the same.
     """
     settings = Settings.load()
+    _refuse_missing_landing(settings)
     begun = time.monotonic()
     with alone(settings):
         drained = interruptible_drain(settings)
@@ -39,6 +56,16 @@ def run(*, as_json: JsonFlag = False) -> None:
             hint = f"Drop files into {escape(settings.landing)}, such as transactions/2024-01-31.csv"
             err().print(f"{hint}; or try `lakehouse demo`.", soft_wrap=True)
     raise typer.Exit(FAILED if drained.errors else HELD if held else OK)
+
+
+def _refuse_missing_landing(settings: Settings) -> None:
+    """Refuse a landing zone that was named and is not there: nothing would ever land in it."""
+    named = "landing" in settings.model_fields_set
+    if named and is_local(settings.landing) and not Path(settings.landing).is_dir():
+        raise CommandError(
+            f"LAKEHOUSE_LANDING is {settings.landing}, and there is no such folder. Make it, with a folder for each "
+            f"source ({', '.join(source_names())}), or set LAKEHOUSE_LANDING to where the files are"
+        )
 
 
 def interruptible_drain(settings: Settings) -> Drained:

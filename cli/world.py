@@ -6,20 +6,24 @@ Belongs here: putting sample files where nothing else lies. What the shop's file
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cli.console import CommandError, err
 from cli.landing_state import ANSWER_KEY
-from resources.landing import open_landing
-from resources.storage import is_local
+from resources.landing import LocalLanding, open_landing
+from resources.storage import is_local, write_bytes
 
 if TYPE_CHECKING:
+    import io
+
     from rich.progress import TaskID
 
+    from resources.settings import Settings
     from shop import GenerationReport
     from shop.generator import Progress
 
@@ -39,31 +43,31 @@ class World:
     start: dt.date
 
 
-def local_folder(location: str) -> Path:
-    """Return a landing zone as a folder.
-
-    Raises:
-        CommandError: it is an object store.
-    """
-    if not is_local(location):
-        raise CommandError(f"sample data are written to a folder of this machine, not to {location}; see --out")
-    return Path(location)
+def sample_folder(settings: Settings) -> Path:
+    """Return where sample files are made: in the landing zone, or beside the Dagster home where that is remote."""
+    return Path(settings.landing) if is_local(settings.landing) else settings.dagster_home.with_name("sample")
 
 
-def make_world(folder: Path, world: World) -> GenerationReport:
+def make_world(folder: Path, world: World, landing: str | None = None) -> GenerationReport:
     """Make a shop's data in a folder, unless they are there already.
 
+    Args:
+        folder: where to.
+        world: what from.
+        landing: the landing zone that they are for; the folder itself unless given.
+
     Raises:
-        CommandError: the folder holds other files, or the arguments do not make a world.
+        CommandError: the landing zone holds other files, or the arguments do not make a world.
     """
     import shop
 
+    landing = landing or str(folder)
     unfinished = folder / _UNFINISHED
     if (folder / ANSWER_KEY).exists():
         deliveries = shop.read_answer_key(folder).deliveries
-        _refuse_others(folder, {file["file"] for delivery in deliveries for file in delivery["files"]})
+        _refuse_others(landing, {file["file"] for delivery in deliveries for file in delivery["files"]})
     elif not unfinished.exists():
-        _refuse_others(folder, ())
+        _refuse_others(landing, ())
     folder.mkdir(parents=True, exist_ok=True)
     unfinished.touch()  # an interrupted world is made again, and not mistaken for somebody's files
     try:
@@ -86,25 +90,44 @@ def make_world(folder: Path, world: World) -> GenerationReport:
     return report
 
 
-def copy_real_days(folder: Path) -> int:
-    """Copy the days of the Online Retail data set that come with the project, and return how many are new."""
-    from shop.landing import copy_into_place
+def send(folder: Path, landing: str) -> None:
+    """Bring the files of a folder to a landing zone elsewhere, as a source does; none where they are there already."""
+    for found in LocalLanding(str(folder)).objects(""):
+        if landing != str(folder) and found.key != ANSWER_KEY:
+            _bring(folder / found.key, landing, found.key)
 
+
+def bring_real_days(landing: str) -> int:
+    """Bring the days of Online Retail that come with the project to a landing zone; return how many are new."""
     files = sorted(REAL_DATA.glob("*.csv"))
     if not files:
         raise CommandError(f"the real data are not at {REAL_DATA}; they come with a checkout of the project")
-    _refuse_others(folder, {f"transactions/{file.name}" for file in files})
-    return sum(copy_into_place(file, folder / "transactions" / file.name) for file in files)
+    _refuse_others(landing, {f"transactions/{file.name}" for file in files})
+    return sum(_bring(file, landing, f"transactions/{file.name}") for file in files)
 
 
-def _refuse_others(folder: Path, expected: Collection[str]) -> None:
-    """Refuse a folder with files that are not sample data of this kind: they would be mixed for good."""
+def _bring(file: Path, landing: str, key: str) -> bool:
+    """Bring a file to a landing zone, whole or not at all; say whether it was not there with the same bytes."""
+    with file.open("rb") as ours:
+        digest = hashlib.file_digest(ours, "sha256").digest()
+    try:
+        with open_landing(landing).open(key) as theirs:
+            if hashlib.file_digest(cast("io.BufferedReader", theirs), "sha256").digest() == digest:
+                return False
+    except FileNotFoundError:
+        pass
+    write_bytes(f"{landing}/{key}", file)
+    return True
+
+
+def _refuse_others(landing: str, expected: Collection[str]) -> None:
+    """Refuse a landing zone with files that are not sample data of this kind: they would be mixed for good."""
     others = sorted(
-        landed.key for landed in open_landing(str(folder)).objects("") if landed.key not in {*expected, ANSWER_KEY}
+        found.key for found in open_landing(landing).objects("") if found.key not in {*expected, ANSWER_KEY}
     )
     if others:
         raise CommandError(
-            f"{folder} holds other files, such as {others[0]}; sample data are not mixed with them. "
+            f"{landing} holds other files, such as {others[0]}; sample data are not mixed with them. "
             "Choose another lake: LAKEHOUSE_ROOT=.lakehouse-demo"
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import functools
 import os
 import re
 import shutil
@@ -237,15 +238,12 @@ class AdlsLanding:
         import obstore
 
         folder = prefix.rpartition("/")[0]
-        try:
-            with opened(self._uri) as (store, root):
-                for page in obstore.list(store, f"{root}/{folder}".strip("/")):
-                    for entry in page:
-                        key = entry["path"].removeprefix(root).removeprefix("/")
-                        if key.startswith(prefix) and not _is_hidden(key):
-                            yield LandingObject(entry["last_modified"], key, _bare(entry["e_tag"]), entry["size"])
-        except FileNotFoundError as error:
-            raise StorageError(f"{self._uri}: there is no such container") from error
+        with opened(self._uri) as (store, root):
+            for page in obstore.list(store, f"{root}/{folder}".strip("/")):
+                for entry in page:
+                    key = entry["path"].removeprefix(root).removeprefix("/")
+                    if key.startswith(prefix) and not _is_hidden(key):
+                        yield LandingObject(entry["last_modified"], key, _bare(entry["e_tag"]), entry["size"])
 
     def open(self, key: str) -> BinaryIO:
         """Fetch an object, as it is now, into a temporary file."""
@@ -277,7 +275,13 @@ def open_landing(location: str) -> Landing:
 
 
 def s3_client() -> Any:
-    """Return an S3 client from the standard AWS environment, through ``dagster_aws``."""
+    """Return the S3 client of the standard AWS environment, through ``dagster_aws``."""
+    return _s3_client(endpoint("s3"), region())
+
+
+@functools.cache
+def _s3_client(address: str | None, place: str | None) -> Any:
+    """Make a client, which costs half a second; threads may share it, and it renews what expires."""
     from dagster_aws.s3 import S3Resource
 
-    return S3Resource(endpoint_url=endpoint("s3"), region_name=region()).get_client()
+    return S3Resource(endpoint_url=address, region_name=place).get_client()

@@ -153,8 +153,13 @@ def opened(location: str) -> Iterator[tuple[ObjectStore, str]]:
     host, _, key = rest.partition("/")
     try:
         yield _store(scheme, host), key
-    except BaseError as error:  # its text goes on with pages of debugging
-        raise StorageError(f"{location}: {str(error).partition(chr(10))[0]}") from error
+    except (BaseError, FileNotFoundError) as error:
+        said = str(error)
+        if any(code in said for code in ("NoSuchBucket", "ContainerNotFound")):
+            raise StorageError(f"{location}: there is no such bucket or container; the lakehouse makes none") from error
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise StorageError(f"{location}: {said.partition(chr(10))[0]}") from error  # pages of debugging follow
 
 
 @functools.cache

@@ -30,9 +30,9 @@ class Answer:
         return json.loads(self.out)
 
 
-def lakehouse(root: Path, *arguments: str) -> Answer:
-    """Run the command on a lake."""
-    environment = {"LAKEHOUSE_ROOT": str(root), "LAKEHOUSE_LANDING": str(root / "landing")}
+def lakehouse(root: Path | str, *arguments: str) -> Answer:
+    """Run the command on a lake, which is a folder or a location on an object store."""
+    environment = {"LAKEHOUSE_ROOT": str(root), "LAKEHOUSE_LANDING": f"{root}/landing"}
     result = CliRunner().invoke(app, list(arguments), env=environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

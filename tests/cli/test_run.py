@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from typer.testing import CliRunner
 
+from cli.main import app
 from tests.cli.conftest import lakehouse, land, sales_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -81,6 +83,29 @@ def test_unusable_settings_are_one_sentence_and_no_traceback(tmp_path, monkeypat
     assert refused.code == 1
     assert refused.err.startswith("error: LAKEHOUSE_START_DATE: ")
     assert "Traceback" not in refused.err
+
+
+def test_a_landing_zone_that_was_named_and_is_not_there_is_refused(lake_root):
+    refused = lakehouse(lake_root, "run")
+    assert refused.code == 1
+    assert f"LAKEHOUSE_LANDING is {lake_root}/landing, and there is no such folder" in refused.err
+    assert "customers, products, transactions" in refused.err
+    assert not lake_root.exists()
+
+
+def test_a_new_lake_without_files_says_where_they_go(lake_root, monkeypatch):
+    monkeypatch.delenv("LAKEHOUSE_LANDING")
+    done = CliRunner().invoke(app, ["run"])
+    assert done.exit_code == 0
+    assert f"Drop files into {lake_root}/landing" in done.stderr
+
+
+def test_another_start_date_for_a_lake_is_refused(own_lake, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_START_DATE", "2024-01-02")
+    refused = lakehouse(own_lake, "run")
+    assert refused.code == 1
+    assert refused.err.startswith("error: LAKEHOUSE_START_DATE is 2024-01-02, and the lake")
+    assert "Set LAKEHOUSE_START_DATE=2010-12-01" in refused.err
 
 
 @pytest.mark.slow
