@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from quality.judge import Policy
 
 _JUDGEMENT = (OUTCOME, RULES, REJECTED, DIGEST)
-_ROWS = "count_all"
+_ROWS, _DISTINCT = "count_all", "distinct"
 
 
 class HeldError(Exception):
@@ -132,22 +132,17 @@ class Audit:
         """
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-        published = F.col(OUTCOME) == PUBLISHED
-        good = frame.where(published)
-        rows = F.count(F.lit(1)).alias(_ROWS)
+        counted = [F.count(F.lit(1)).alias(_ROWS)]
+        good = frame.where(F.col(OUTCOME) == PUBLISHED)
         if DIGEST in frame.columns:
-            copies = good.groupBy(self._column, DIGEST).agg(rows).groupBy(self._column)
-            found = collect(copies.agg(F.sum(F.col(_ROWS) - 1).alias("copies")))
-            for day, repeated in zip(*(found.column(n).to_pylist() for n in (self._column, "copies")), strict=True):
-                self._tally(day).duplicate += repeated
-                self._tally(day).published -= repeated
+            counted.append(F.count_distinct(DIGEST).alias(_DISTINCT))
             good = good.dropDuplicates([self._column, DIGEST])
-        self._add_up(collect(frame.groupBy(self._column, OUTCOME).agg(rows)))
-        refused = collect(frame.where(F.col(OUTCOME) == REFUSED))
-        if refused.num_rows:
-            self._keep(refused)
+        counts = collect(frame.groupBy(self._column, OUTCOME).agg(*counted))
+        self._add_up(_copies_apart(counts, self._column) if DIGEST in frame.columns else counts)
+        if any(tally.rejected for tally in self.tallies.values()):
+            self._keep(collect(frame.where(F.col(OUTCOME) == REFUSED)))
         if self._strict:
-            keys = good.groupBy(*self._key_columns).agg(rows)
+            keys = good.groupBy(*self._key_columns).agg(F.count(F.lit(1)).alias(_ROWS))
             self._take_repeated_keys(collect(keys.where(F.col(_ROWS) > 1)))
         self._verdict()
         return good.drop(*_JUDGEMENT)
@@ -209,3 +204,21 @@ class Audit:
     def _take_repeated_keys(self, counted: pa.Table) -> None:
         for day in counted.filter(pc.greater(counted.column(_ROWS), 1)).column(self._column).to_pylist():
             self._tally(day).repeated_keys += 1
+
+
+def _copies_apart(counts: pa.Table, column: str) -> pa.Table:
+    """Count published rows beyond the first of each digest as duplicates."""
+    published = counts.filter(pc.equal(counts.column(OUTCOME), PUBLISHED))
+    distinct = published.column(_DISTINCT)
+    parts = [
+        counts.filter(pc.not_equal(counts.column(OUTCOME), PUBLISHED)).select([column, OUTCOME, _ROWS]),
+        pa.table({column: published.column(column), OUTCOME: published.column(OUTCOME), _ROWS: distinct}),
+        pa.table(
+            {
+                column: published.column(column),
+                OUTCOME: pa.array([DUPLICATE] * published.num_rows, published.schema.field(OUTCOME).type),
+                _ROWS: pc.subtract(published.column(_ROWS), distinct),
+            }
+        ),
+    ]
+    return pa.concat_tables(parts, promote_options="permissive")

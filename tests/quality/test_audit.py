@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 
 import pyarrow as pa
 import pytest
 
 from quality.audit import Audit, DayTally, HeldError
-from quality.judge import DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, Policy
+from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, Policy
 from tests.scenario import day
 
 POLICY = Policy(("id",))
@@ -148,3 +149,35 @@ def test_the_verdict_comes_after_every_row_and_before_the_end_of_the_stream():
     assert next(stream).num_rows == 1
     with pytest.raises(HeldError, match="held: 2011-03-02"):
         next(stream)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("strict", "digests"), [(False, False), (False, True), (True, False)])
+def test_queries_over_a_frame_come_to_the_same_as_the_stream(engine, seed, strict, digests):
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    rows = [
+        {
+            "id": chance.randrange(400),
+            "business_date": day(chance.randrange(1, 5)),
+            OUTCOME: chance.choices([PUBLISHED, REFUSED], [20, chance.choice([0, 1, 5])])[0],
+            RULES: chance.sample(["a:b", "c:d", "e:f"], chance.randrange(1, 4)),
+            REJECTED: {"raw_record": "{}"},
+        }
+        for _ in range(300)
+    ]
+    judged = pa.Table.from_pylist(rows, schema=SCHEMA)
+    if digests:
+        judged = judged.append_column(DIGEST, pa.array([b"%d" % row["id"] for row in rows]))
+
+    def asked(ask):
+        audit = Audit("business_date", {day(n): DayTally() for n in range(1, 6)}, POLICY, strict=strict)
+        try:
+            kept = sorted(ask(audit).to_pylist(), key=repr)
+        except HeldError as error:
+            kept = list(error.days)
+        rejected = [row for part in audit.rejected for row in part.select(["id", RULES, REJECTED]).to_pylist()]
+        return kept, audit.tallies, audit.reasons(), sorted(rejected, key=repr)
+
+    streamed = asked(lambda audit: pa.Table.from_batches(list(audit.stream(iter(judged.to_batches(max_chunksize=70))))))
+    frame = engine.session().createDataFrame(judged)
+    assert asked(lambda audit: engine.collect(audit.frame(frame, engine.collect))) == streamed
