@@ -23,20 +23,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def lake_environment(root: Path, **settings: str) -> dict[str, str]:
+def lake_environment(root: Path | str, **settings: str) -> dict[str, str]:
     """Return this process' environment with a lake, and with none of the settings of whoever starts the tests."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("LAKEHOUSE_", "DAGSTER_"))}
     return {**own, "PYTHONPATH": str(PROJECT), "LAKEHOUSE_ROOT": str(root), **settings}
 
 
 @contextmanager
-def started(arguments: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen]:
+def started(
+    arguments: list[str], log: Path, environment: Mapping[str, str], folder: Path = PROJECT
+) -> Iterator[subprocess.Popen]:
     """Run a Python module in a process group of its own; whatever is left of the group at the end is killed."""
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             env=environment,
-            cwd=PROJECT,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

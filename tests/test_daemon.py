@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 from deltalake import DeltaTable
 
+from resources.storage import delta_options, table_uri
 from tests.processes import free_port, lake_environment, started, wait_for
 
 pytestmark = pytest.mark.slow
@@ -40,8 +41,7 @@ class Dev:
 
     def rows(self, table: str) -> list[dict]:
         """Return a table's rows; none when it has never been written."""
-        uri = str(self.root / table.replace(".", "/"))
-        return DeltaTable(uri).to_pyarrow_table().to_pylist() if DeltaTable.is_deltatable(uri) else []
+        return _rows(str(self.root), table)
 
     def wait_for_rows(self, table: str, *expected: dict) -> None:
         """Wait until a table holds exactly these rows."""
@@ -91,6 +91,25 @@ def test_dropped_files_reach_gold_late_rows_restate_their_day_and_a_bad_day_is_h
         (WEDNESDAY, "held", ["quantity:readable"])
     ] * 3
     assert WEDNESDAY not in {row["business_date"] for row in dev.rows("silver.transactions")}
+
+
+@pytest.mark.parametrize("s3", ["moto"], indirect=True)
+def test_files_dropped_into_a_bucket_reach_gold_in_the_bucket(s3, tmp_path):
+    root, log, port = f"{s3.uri}/lake", tmp_path / "dev.log", free_port()
+    with started(["cli", "dev", "--port", str(port)], log, lake_environment(root), folder=tmp_path):
+        wait_for("lakehouse dev to be ready", lambda: "Ready:" in log.read_text(), log=log)
+        content = "\n".join([HEADER, _line("536365", 6, TUESDAY, "2.55"), ""]).encode()
+        s3.put("lake/landing/transactions/2010-12-07.csv", content)
+        expected = [{"business_date": TUESDAY, **_sales(1, 1, 6, "15.300", "0.000")}]
+        wait_for("the day to be in gold", lambda: _rows(root, DAILY) == expected, seconds=180, log=log)
+
+
+def _rows(root: str, table: str) -> list[dict]:
+    """Return a table's rows; none when it has never been written."""
+    uri, options = table_uri(root, table), delta_options(root)
+    if not DeltaTable.is_deltatable(uri, options):
+        return []
+    return DeltaTable(uri, storage_options=options).to_pyarrow_table().to_pylist()
 
 
 def _line(invoice: str, quantity: object, day: dt.date, price: str, code: str = "85123A") -> str:
