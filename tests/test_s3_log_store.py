@@ -1,0 +1,180 @@
+"""The log store that Spark commits with on S3: no commit is lost beside other writers, and none is made twice."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from resources.spark_session import open_session
+from resources.storage import delta_options
+from tests.processes import PROJECT
+from tests.s3_server import Bucket, new_bucket
+
+APPENDS = 8
+
+OTHER_WRITER = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from deltalake import write_deltalake
+from resources.storage import delta_options
+
+table, stop = sys.argv[1], Path(sys.argv[2])
+commits = 0
+while not stop.exists():
+    row = pa.table({"writer": ["delta-rs"], "number": pa.array([commits], pa.int64())})
+    write_deltalake(table, row, mode="append", storage_options=delta_options(table))
+    commits += 1
+    print(commits, flush=True)
+"""
+
+
+def made(bucket: Bucket) -> str:
+    """Make an empty table; return its location."""
+    table = f"{bucket.uri}/silver/numbers"
+    schema = pa.schema([("writer", pa.string()), ("number", pa.int64())])
+    DeltaTable.create(table, schema, storage_options=delta_options(table))
+    return table
+
+
+def append(spark, table: str, number: int) -> None:
+    row = spark.createDataFrame([("spark", number)], "writer string, number long")
+    row.coalesce(1).write.format("delta").mode("append").save(table.replace("s3://", "s3a://"))
+
+
+def rows(table: str) -> list[tuple[str, int]]:
+    found = DeltaTable(table, storage_options=delta_options(table)).to_pyarrow_table()
+    return sorted((row["writer"], row["number"]) for row in found.to_pylist())
+
+
+@pytest.mark.slow
+def test_no_commit_of_spark_or_delta_rs_is_lost_when_both_write_one_table(s3, spark_url, tmp_path):
+    table = made(s3)
+    spark = open_session(s3.uri, spark_url)
+    append(spark, table, 0)
+    other = subprocess.Popen(
+        [sys.executable, "-c", OTHER_WRITER, table, str(tmp_path / "stop")],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert other.stdout.readline() == "1\n"
+    for number in range(1, APPENDS):
+        append(spark, table, number)
+    (tmp_path / "stop").touch()
+    told = other.communicate(timeout=120)[0].splitlines()
+    assert other.returncode == 0, told
+    commits = int(told[-1])
+    assert commits > APPENDS  # it wrote all the while
+    assert rows(table) == sorted(
+        [*(("spark", number) for number in range(APPENDS)), *(("delta-rs", number) for number in range(commits))]
+    )
+    assert DeltaTable(table, storage_options=delta_options(table)).version() == APPENDS + commits
+
+
+class Answer(NamedTuple):
+    """What a store says to a request."""
+
+    status: int
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+
+
+def lost(forward: Callable[[], Answer]) -> Answer:
+    """Do as asked, and let the answer get lost."""
+    assert forward().status == HTTPStatus.OK
+    return Answer(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def refused_as_busy(_: Callable[[], Answer]) -> Answer:
+    """Say that somebody else is writing the object at this moment."""
+    return Answer(HTTPStatus.CONFLICT)
+
+
+@pytest.mark.parametrize("first_answer", [lost, refused_as_busy])
+def test_a_commit_is_made_once_whatever_becomes_of_the_first_answer(run_folder, spark_url, monkeypatch, first_answer):
+    bucket = new_bucket(run_folder, "moto", monkeypatch)
+    table = made(bucket)
+    with meddled(bucket, monkeypatch, first_answer) as commits:
+        append(open_session(bucket.uri, spark_url), table, 1)
+    assert len(commits) > 1
+    assert rows(table) == [("spark", 1)]
+
+
+def test_a_commit_that_another_writer_was_faster_with_becomes_the_next(run_folder, spark_url, monkeypatch):
+    bucket = new_bucket(run_folder, "moto", monkeypatch)
+    table = made(bucket)
+
+    def overtaken(forward: Callable[[], Answer]) -> Answer:
+        row = pa.table({"writer": ["delta-rs"], "number": pa.array([1], pa.int64())})
+        write_deltalake(table, row, mode="append", storage_options={**bucket.environment, "AWS_ALLOW_HTTP": "true"})
+        return forward()
+
+    with meddled(bucket, monkeypatch, overtaken) as commits:
+        append(open_session(bucket.uri, spark_url), table, 2)
+    assert [commit.rpartition("/")[2] for commit in commits] == [f"{1:020}.json", f"{2:020}.json"]
+    assert rows(table) == [("delta-rs", 1), ("spark", 2)]
+
+
+@contextmanager
+def meddled(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, meddle: Callable[[Callable[[], Answer]], Answer]
+) -> Iterator[list[str]]:
+    """Stand between Spark and the store, and meddle with the first conditional PUT; give the keys of all of them."""
+    store = urlsplit(bucket.environment["AWS_ENDPOINT_URL"]).netloc
+    commits: list[str] = []
+
+    class Between(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+            def forward() -> Answer:
+                connection = http.client.HTTPConnection(store)
+                connection.request(self.command, self.path, body, dict(self.headers))
+                given = connection.getresponse()
+                return Answer(given.status, given.getheaders(), given.read())
+
+            is_commit = self.command == "PUT" and "If-None-Match" in self.headers
+            if is_commit:
+                commits.append(self.path)
+            answer = meddle(forward) if is_commit and len(commits) == 1 else forward()
+            self.send_response_only(answer.status)
+            for name, value in answer.headers:
+                if name.lower() not in {"connection", "transfer-encoding", "content-length"}:
+                    self.send_header(name, value)
+            length = dict(answer.headers).get("Content-Length", "0") if self.command == "HEAD" else len(answer.body)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Between)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    try:
+        yield commits
+    finally:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.environment["AWS_ENDPOINT_URL"])
+        server.shutdown()
+        server.server_close()
+        thread.join()
