@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import time
 
 import dagster as dg
 import pytest
 
 from lakehouse_assets.definitions import build_defs
-from resources.landing import LandingObject, route
+from resources.landing import LandingObject, open_landing, route
+from resources.landing_files import register
+from resources.sail import SailEngine
 from resources.settings import Settings
 from sensors import landing
 from sensors.landing import BRIDGED_DAYS, OVERLAP, Cursor, Plan, dump_cursors, load_cursors, plan
@@ -365,6 +368,67 @@ def test_objects_on_s3_are_requested_by_version(s3, on_s3):
     assert on_s3() == [("transactions", "2011-03-01")]
     s3.client.delete_object(Bucket=s3.name, Key="landing/transactions/2011-03-02.csv")
     assert on_s3() == []
+
+
+def test_objects_sent_again_are_requested_again_whatever_their_bytes(s3, on_s3):
+    s3.put("landing/transactions/2011-03-01.csv", b"some bytes")
+    s3.put("landing/transactions/2011-03-02.csv", b"some bytes")
+    assert on_s3() == [("transactions", ("2011-03-01", "2011-03-02"))]
+    time.sleep(1.1)  # within one second the same bytes are the same version
+    s3.put("landing/transactions/2011-03-01.csv", b"some bytes")
+    assert on_s3() == [("transactions", "2011-03-01")]
+    s3.put("landing/transactions/2011-03-02.csv", b"same bytes")
+    s3.put("landing/transactions/2011-03-02.csv", b"other byte")
+    assert on_s3() == [("transactions", "2011-03-02")]
+    assert on_s3() == []
+
+
+def test_objects_that_are_deleted_and_come_back_are_requested(s3, on_s3):
+    s3.put_all(f"landing/transactions/2011-03-0{number}.csv" for number in range(1, 4))
+    assert on_s3() == [("transactions", ("2011-03-01", "2011-03-03"))]
+    s3.delete("landing/transactions/2011-03-02.csv")
+    assert on_s3() == []
+    s3.put("landing/transactions/2011-03-02.csv")
+    assert on_s3() == [("transactions", "2011-03-02")]
+    for number in range(1, 4):
+        s3.delete(f"landing/transactions/2011-03-0{number}.csv")
+    assert on_s3() == []
+
+
+def test_objects_of_one_second_are_all_requested_and_each_once(s3, on_s3):
+    """Times are told by the second: moto does as Amazon does."""
+    days = [dt.date(2011, 3, 1) + dt.timedelta(days=number) for number in range(20)]
+    asked = []
+    for when in days:
+        s3.put(f"landing/transactions/{when}.csv")
+        asked += on_s3()
+    assert asked == [("transactions", str(when)) for when in days]
+    assert on_s3() == []
+
+
+@pytest.mark.slow
+def test_one_object_among_ten_thousand_is_found_whatever_happens_to_it(s3, on_s3, lake_root):
+    days = [dt.date(2011, 1, 1) + dt.timedelta(days=number) for number in range(100)]
+    s3.put_all(f"landing/products/dt={when}/{part:03}.parquet" for when in days for part in range(100))
+    assert on_s3() == [("products", (str(days[0]), str(days[-1])))]
+    take(SailEngine(str(lake_root)), open_landing(f"{s3.uri}/landing").objects("products/"))
+    assert on_s3() == []
+    s3.put(f"landing/products/dt={days[50]}/100.parquet")
+    assert on_s3() == [("products", str(days[50]))]
+    s3.put(f"landing/products/dt={days[0]}/000.parquet", b"other bytes")
+    assert on_s3() == [("products", str(days[0]))]
+    s3.delete(f"landing/products/dt={days[99]}/099.parquet")
+    assert on_s3() == []
+
+
+def take(engine, objects):
+    """Register objects as taken."""
+    rows = []
+    for found in objects:
+        where = route(found.key)
+        known = {"source_file": found.key, "source_version": found.etag, "etag": found.etag, "size_bytes": found.size}
+        rows.append({**known, "data_source": where.source, "landing_date": where.landing_date, "outcome": "ingested"})
+    register(engine, "products", 1, rows)
 
 
 def test_more_objects_than_a_page_holds_are_all_seen(s3, on_s3):
