@@ -111,6 +111,7 @@ def test_a_commit_is_made_once_whatever_becomes_of_the_first_answer(run_folder, 
     with meddled(bucket, monkeypatch, first_answer) as commits:
         append(open_session(bucket.uri, spark_url), table, 1)
     assert len(commits) > 1
+    assert {commit.rpartition("/")[2] for commit in commits} == {f"{1:020}.json"}
     assert rows(table) == [("spark", 1)]
 
 
