@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests import real_data
+from tests.contents import content_hashes
+from tests.s3_server import SERVERS
 
 REPOSITORY = Path(__file__).parents[1]
 
 
-def lakehouse(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+def lakehouse(*arguments: str, folder: Path = REPOSITORY, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **settings}
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
@@ -36,6 +38,23 @@ def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(l
     outcomes = real_data.query(lake_root, "select outcome, count(*) from system_landing_files group by 1 order by 1")
     files = len(real_data.files())
     assert outcomes == [("copy", 2), ("ingested", files + 1)]  # the cut file and the whole one are two versions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("s3", SERVERS[-1:], indirect=True)
+def test_real_days_are_the_same_on_disk_and_in_a_bucket(s3, lake_root, tmp_path):
+    root = f"{s3.uri}/lake"
+    for file in real_data.files():
+        real_data.deliver([(lake_root / "landing" / "transactions" / file.name, file.read_bytes())])
+        s3.put(f"lake/landing/transactions/{file.name}", file.read_bytes())
+
+    for place in (str(lake_root), root):
+        lake = {"LAKEHOUSE_ROOT": place, "LAKEHOUSE_LANDING": f"{place}/landing"}
+        drained = lakehouse("run", folder=tmp_path, **lake)
+        assert drained.returncode == 0, drained.stdout + drained.stderr
+
+    real_data.assert_exact(lake_root)
+    assert content_hashes(root) == content_hashes(str(lake_root))
 
 
 @pytest.mark.slow

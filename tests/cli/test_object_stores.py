@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import lakehouse, sales_of
+from tests.contents import content_hashes
 from tests.scenario import csv_bytes, sale
 
 DEMO = ("demo", "--days", "7", "--rows-per-day", "200", "--json")
@@ -18,10 +19,11 @@ def root(remote, tmp_path, monkeypatch) -> str:
 
 
 @pytest.mark.slow
-def test_the_demo_ends_with_the_scorecard_it_has_on_disk(root, demo_lake):
+def test_the_demo_ends_with_the_scorecard_and_the_contents_it_has_on_disk(root, demo_lake):
     made = lakehouse(root, *DEMO)
     assert made.code == 0
     assert made.data["scorecard"] == demo_lake.made.data["scorecard"]
+    assert content_hashes(root) == content_hashes(str(demo_lake.root))
     again = lakehouse(root, *DEMO)
     assert (again.code, again.data["runs"]) == (0, [])
     assert again.data["scorecard"] == made.data["scorecard"]
