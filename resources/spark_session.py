@@ -67,7 +67,8 @@ def open_session(root: str, url: str) -> SparkSession:
         SparkUnavailableError: something that Spark needs is not there.
     """
     with _opening:
-        return _open(root, url)
+        # Lakes that a server reaches alike share a session, and what it has compiled.
+        return _open("" if url.startswith("sc://") and not _bucket(root) else root, url)
 
 
 _EVERYWHERE = {
