@@ -60,6 +60,10 @@ def fitted(layout: TableLayout, schema: pa.Schema, batches: Iterable[pa.RecordBa
                 columns.append(pa.nulls(batch.num_rows, column.type))
                 continue
             values = batch.column(column.name)
+            if values.null_count and not column.nullable:
+                raise TableError(
+                    f"{layout.name}: column {column.name} must not be null, and is in {values.null_count} rows"
+                )
             try:
                 columns.append(_cast(values, column.type))
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

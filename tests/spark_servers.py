@@ -96,7 +96,12 @@ def cluster_url(folder: Path) -> str:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return what a Spark of the tests must know: this Python, this machine, the keys to the run's buckets."""
-    return {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", **s3_environment(folder, "moto")}
+    return {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": str(DEPLOY.parents[1]),  # tests give executors functions of their own modules
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        **s3_environment(folder, "moto"),
+    }
 
 
 def _spark(environment: Mapping[str, str], program: str, *arguments: str) -> list[str]:
