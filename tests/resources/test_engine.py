@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
 from resources.engine import MissingTableError, TableError, TableLayout, Token
 from resources.predicates import Predicate
@@ -138,6 +139,16 @@ def test_older_versions_can_be_read_by_number_and_by_time(engine):
     assert rows(engine, version=1) == [(day(1), "old", 1)]
     assert rows(engine, as_of=between) == [(day(1), "old", 1)]
     assert rows(engine, as_of=dt.datetime.now(tz=dt.UTC)) == rows(engine) == [(day(1), "new", 1)]
+
+
+def test_sql_reads_an_older_version_by_number_and_by_time(engine, lake_root):
+    for quantity in range(1, 11):
+        engine.publish(SALES, table((day(1), "a", quantity)), on(day(1)))
+    between = dt.datetime.now(tz=dt.UTC)
+    engine.publish(SALES, table((day(1), "a", 11)), on(day(1)))
+    for then in ("VERSION AS OF 10", f"TIMESTAMP AS OF '{between:%Y-%m-%d %H:%M:%S.%f}'"):
+        query = f"SELECT quantity FROM delta.`{lake_root}/silver/sales` {then}"  # noqa: S608 - a path of ours
+        assert engine.collect(engine.session().sql(query)).to_pylist() == [{"quantity": 10}]
 
 
 def test_a_version_that_does_not_exist_is_refused_and_named(three_days):
@@ -495,6 +506,77 @@ def test_a_token_that_is_used_while_the_append_runs_is_used_once(engine, tmp_pat
     assert rows(engine, where=on(day(2))) == [(day(2), "theirs", 1)]
 
 
+# Merging
+
+
+PRICES = TableLayout(
+    "gold.prices",
+    pa.schema(
+        [("stock_code", pa.string()), ("shop", pa.int32()), ("price", pa.decimal128(9, 2)), ("note", pa.string())]
+    ),
+    (),
+)
+
+
+def prices(*rows) -> pa.Table:
+    return table(*rows, schema=PRICES.schema)
+
+
+def merged(engine) -> set[tuple]:
+    return set(rows(engine, "gold.prices"))
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_merge_replaces_rows_of_a_key_and_adds_the_others(engine, as_frame):
+    old, kept = ("a", 1, Decimal("1.00"), "old"), ("a", 2, Decimal("2.00"), "kept")
+    assert engine.merge(PRICES, prices(old, kept), ["stock_code", "shop"]) == 1
+    new = prices(("a", 1, Decimal("1.50"), None), ("b", 1, None, "added"))
+    given = engine.session().createDataFrame(new) if as_frame else new
+    assert engine.merge(PRICES, given, ["stock_code", "shop"], metadata={"run_id": "7"}) == 2
+    assert merged(engine) == {("a", 1, Decimal("1.50"), None), ("b", 1, None, "added"), kept}
+    assert engine.history("gold.prices")[0].metadata["run_id"] == "7"
+    assert set(rows(engine, "gold.prices", version=1)) == {old, kept}
+
+
+def test_a_null_in_a_key_is_a_key_like_any_other(engine):
+    first = [
+        (None, 1, Decimal(1), "x"),
+        ("a", None, Decimal(2), "y"),
+        (None, None, Decimal(3), "z"),
+        ("", 1, None, None),
+    ]
+    engine.merge(PRICES, prices(*first), ["stock_code", "shop"])
+    second = [(*key, Decimal(9), None) for key in keys]
+    engine.merge(PRICES, prices(*second), ["stock_code", "shop"])
+    assert merged(engine) == set(second)
+
+
+def test_a_merge_of_the_same_rows_twice_leaves_the_same_rows(engine):
+    given = prices(("a", 1, Decimal(1), None), (None, None, None, None))
+    for _ in range(2):
+        engine.merge(PRICES, given, ["stock_code", "shop"])
+    assert merged(engine) == {("a", 1, Decimal(1), None), (None, None, None, None)}
+
+
+@pytest.mark.parametrize("key", [("a", 1), (None, 1)])
+def test_a_merge_of_two_rows_with_one_key_is_refused_and_the_key_named(engine, key):
+    engine.merge(PRICES, prices(("a", 1, Decimal(1), None)), ["stock_code", "shop"])
+    with pytest.raises(TableError, match=rf"gold\.prices: keys \(stock_code, shop\) .*{key[0]}"):
+        engine.merge(PRICES, prices((*key, Decimal(2), "x"), (*key, Decimal(3), "y")), ["stock_code", "shop"])
+    assert engine.version("gold.prices") == 1
+
+
+def test_a_merge_of_what_does_not_fit_is_refused(engine):
+    engine.merge(PRICES, prices(("a", 1, Decimal(1), None)), ["stock_code", "shop"])
+    fine = pa.schema([("stock_code", pa.string()), ("shop", pa.int32()), ("price", pa.decimal128(9, 3))])
+    with pytest.raises(TableError, match=r"gold\.prices: missing columns \['note'\]"):
+        engine.merge(PRICES, table(("a", 1, Decimal("1.005")), schema=fine), ["stock_code", "shop"])
+    thousandths = fine.append(pa.field("note", pa.string()))
+    with pytest.raises(TableError, match=r"gold\.prices.*price"):
+        engine.merge(PRICES, table(("a", 1, Decimal("1.005"), ""), schema=thousandths), ["stock_code", "shop"])
+    assert merged(engine) == {("a", 1, Decimal(1), None)}
+
+
 # Values
 
 
@@ -548,6 +630,37 @@ def test_nested_values_are_kept(engine):
     assert sorted((tuple(row.values()) for row in found), key=repr) == sorted(given, key=repr)
 
 
+def test_a_plan_may_be_hundreds_of_steps_deep(engine):
+    engine.publish(SALES, table((day(1), "a", 0)), on(day(1)))
+    frame = engine.read("silver.sales")
+    for _ in range(150):
+        frame = frame.withColumn("quantity", F.col("quantity") + 1).where("quantity > 0")
+    engine.publish(SALES, frame, on(day(1)))
+    assert rows(engine) == [(day(1), "a", 150)]
+
+
+def test_nulls_stay_nulls_in_every_column(engine):
+    schema = pa.schema(
+        [
+            ("business_date", pa.date32()),
+            ("text", pa.string()),
+            ("whole", pa.int64()),
+            ("money", pa.decimal128(18, 2)),
+            ("time", UTC_MICROS),
+            ("flag", pa.bool_()),
+            ("list", pa.list_(pa.string())),
+            ("float", pa.float64()),
+        ]
+    )
+    layout = TableLayout("silver.nulls", schema, ("business_date",))
+    full = (day(1), "", 0, Decimal("0.00"), INSTANT, False, [], 0.0)
+    given = [tuple(None if place == hole else value for place, value in enumerate(full)) for hole in range(1, 8)]
+    engine.append(layout, table(*given, schema=schema))
+    engine.publish(layout, engine.read("silver.nulls"), on(day(1)))
+    found = engine.collect(engine.read("silver.nulls")).to_pylist()
+    assert sorted((tuple(row.values()) for row in found), key=repr) == sorted(given, key=repr)
+
+
 def test_frames_may_be_three_hundred_columns_wide(engine):
     schema = pa.schema([("business_date", pa.date32()), *[(f"column_{number}", pa.int64()) for number in range(300)]])
     layout = TableLayout("gold.wide", schema, ("business_date",))
@@ -598,7 +711,7 @@ def test_readers_see_whole_commits_while_a_writer_works(engine):
         )
 
     publish(0)
-    writer = threading.Thread(target=lambda: [publish(quantity) for quantity in range(1, 15)])
+    writer = threading.Thread(target=lambda: [publish(quantity) for quantity in range(1, 7)])
     writer.start()
     seen = []
     while writer.is_alive():
@@ -606,4 +719,4 @@ def test_readers_see_whole_commits_while_a_writer_works(engine):
     writer.join()
     assert all(len(quantities) == 3 and len(set(quantities)) == 1 for quantities in seen)
     assert [quantities[0] for quantities in seen] == sorted(quantities[0] for quantities in seen)
-    assert rows(engine)[0][2] == 14
+    assert rows(engine)[0][2] == 6
