@@ -62,7 +62,7 @@ def azurite_environment(folder: Path) -> dict[str, str]:
         return [str(AZURITE), *place, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
 
     port = shared_server(folder, "azurite", command)
-    # Not by endpoint and key, as if it were Azure: it does not know the listing from a key on that delta-rs then asks for.
+    # Not by endpoint and key, as if it were Azure: Azurite cannot list from a key on, which delta-rs then asks for.
     return {
         "AZURE_STORAGE_USE_EMULATOR": "true",
         "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
