@@ -546,7 +546,7 @@ def test_a_null_in_a_key_is_a_key_like_any_other(engine):
         ("", 1, None, None),
     ]
     engine.merge(PRICES, prices(*first), ["stock_code", "shop"])
-    second = [(*key, Decimal(9), None) for key in keys]
+    second = [(*row[:2], Decimal(9), None) for row in first]
     engine.merge(PRICES, prices(*second), ["stock_code", "shop"])
     assert merged(engine) == set(second)
 
