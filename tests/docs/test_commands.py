@@ -7,19 +7,12 @@ import re
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from cli.main import app
 from resources.settings import Settings
-from tests.docs.pages import PAGES, REPOSITORY, Shell, commands, page
-
-S3_SECTION = "## Files on S3"
-BUCKET, KEY = "retail", "landing/transactions/2010-12-01.csv"
-
-
-def section(text: str, heading: str) -> str:
-    """Return the part of a page from a heading to the next one."""
-    return re.split(r"^## ", text.split(heading, 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+from tests.docs.pages import PAGES, Shell, commands, page
+from tests.s3_server import s3_environment
+from tests.servers import in_environment
 
 
 def run_all(shell: Shell, text: str) -> None:
@@ -33,42 +26,22 @@ def run_all(shell: Shell, text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["README.md", "docs/data_flow.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/setup.md", "docs/data_flow.md"])
 def test_the_commands_of_a_page_work_and_print_what_it_shows(tmp_path, name):
     run_all(Shell(tmp_path), page(name))
 
 
 @pytest.mark.slow
-def test_the_commands_of_setup_work(tmp_path):
-    setup = page("docs/setup.md")
-    run_all(Shell(tmp_path), setup.replace(section(setup, S3_SECTION), ""))
-
-
-@pytest.mark.slow
-def test_files_on_s3_are_taken_in_as_setup_shows(tmp_path):
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    try:
-        address = "http://{}:{}".format(*server.get_host_and_port())
-        client = boto3.client(
-            "s3",
-            endpoint_url=address,
-            aws_access_key_id="reader",
-            aws_secret_access_key="secret",  # noqa: S106 - moto's server takes any
-            region_name="us-east-1",
-        )
-        client.create_bucket(Bucket=BUCKET)
-        day = REPOSITORY / "data" / "online_retail" / "2010-12-01.csv"
-        client.put_object(Bucket=BUCKET, Key=KEY, Body=day.read_bytes())
-        shell = Shell(tmp_path)
-        shown = section(page("docs/setup.md"), S3_SECTION)
-        assert "http://localhost:9000" in shown
-        run_all(shell, shown.replace("http://localhost:9000", address))
-        counted = shell.output(
-            'lakehouse query --csv "SELECT sum(lines) > 3000 AS enough FROM gold.daily_sales_summary"'
-        )
-    finally:
-        server.stop()
+def test_a_lake_in_a_bucket_works_as_the_page_on_object_storage_shows(tmp_path, run_folder, monkeypatch):
+    environment = s3_environment(run_folder)
+    in_environment(monkeypatch, "AWS_", {**environment, "AWS_DEFAULT_REGION": "us-east-1"})
+    boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"]).create_bucket(Bucket="retail")
+    in_environment(monkeypatch, "AWS_", {})
+    shown = page("docs/object_storage.md")
+    assert "http://localhost:9000" in shown
+    shell = Shell(tmp_path)
+    run_all(shell, shown.replace("http://localhost:9000", environment["AWS_ENDPOINT_URL"]))
+    counted = shell.output('lakehouse query --csv "SELECT sum(lines) > 3000 AS enough FROM gold.daily_sales_summary"')
     assert counted.split() == ["enough", "true"]
 
 
@@ -81,21 +54,16 @@ def test_the_readme_names_every_subcommand():
 
 @pytest.mark.parametrize("name", ["README.md", "docs/setup.md"])
 def test_every_setting_is_explained_with_its_default(name):
-    defaults = {
-        "root": "`./.lakehouse`",
-        "landing": "`<root>/landing`",
-        "start_date": f"`{Settings.model_fields['start_date'].default}`",
-    }
-    assert set(defaults) == set(Settings.model_fields)
+    defaults = {name: field.default for name, field in Settings.model_fields.items()} | {"landing": "<root>/landing"}
     for setting, default in defaults.items():
-        assert f"| `LAKEHOUSE_{setting.upper()}` | {default} |" in page(name)
+        assert f"| `LAKEHOUSE_{setting.upper()}` | `{default}` |" in page(name)
 
 
 def test_every_make_target_a_page_shows_exists():
     targets = set(re.findall(r"^([a-z-]+):.*## ", page("Makefile"), re.MULTILINE))
     shown = {
         word
-        for name in ("README.md", "docs/setup.md", "docs/add_a_table.md")
+        for name in ("README.md", "docs/setup.md", "docs/add_a_table.md", "docs/object_storage.md")
         for word in re.findall(r"\bmake ([a-z-]+)\b(?=[`\n ])", "\n".join(re.findall(r"`[^`\n]+`", page(name))))
     }
     assert {"demo", "dev", "test", "setup"} <= shown
