@@ -64,12 +64,18 @@ class Commit:
         at: when it was committed, UTC.
         operation: Delta's name of it: ``WRITE``, ``MERGE``, ``OPTIMIZE`` ...
         metadata: what the writer kept with it, such as ``run_id``.
+        parameters: of the operation, such as its ``predicate``, in the words of the library that committed.
+        metrics: what it did, likewise.
+        engine: that library.
     """
 
     version: int
     at: dt.datetime
     operation: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = ""
 
 
 class DeltaTables:
@@ -284,4 +290,12 @@ def _commit(entry: Mapping[str, Any]) -> Commit:
     kept = json.loads(entry[_OURS]) if entry.get(_OURS, "").startswith("{") else {}
     kept |= {name: str(value) for name, value in entry.items() if name not in _KNOWN_COMMIT_KEYS}
     at = dt.datetime.fromtimestamp(entry["timestamp"] / 1000, tz=dt.UTC)
-    return Commit(int(entry["version"]), at, str(entry["operation"]), kept)
+    return Commit(
+        int(entry["version"]),
+        at,
+        str(entry["operation"]),
+        kept,
+        entry.get("operationParameters") or {},
+        entry.get("operationMetrics") or {},
+        str(entry.get("engineInfo") or ""),
+    )

@@ -64,15 +64,33 @@ class Token:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What an optimization came to: files before, files after; no commit was made where both are 0.
+    """What an optimization came to; where nothing was rewritten there is no commit.
 
     Attributes:
         version: the table's newest version.
+        partitions: how many were rewritten, and ``skipped`` how many had no need of it.
+        files: before and after, of the partitions rewritten.
+        bytes: the same.
     """
 
-    removed: int
-    added: int
     version: int
+    partitions: int = 0
+    skipped: int = 0
+    files: tuple[int, int] = (0, 0)
+    bytes: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """What a vacuum deleted, or would delete.
+
+    Attributes:
+        retain_hours: how long a file had to be out of use.
+    """
+
+    files: int
+    bytes: int
+    retain_hours: int
 
 
 class Gate(Protocol):
@@ -196,4 +214,57 @@ class Engine(Protocol):
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         """Return a table's commits, newest first."""
+        ...
+
+    def optimize(
+        self,
+        table: str,
+        partitions: Sequence[Mapping[str, str | None]] | None = None,
+        *,
+        zorder: Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> Rewritten:
+        """Make few large files of many small ones, in one commit that changes no row; what needs nothing is left alone.
+
+        Args:
+            table: the table.
+            partitions: values of partition columns, as text, to rewrite only what has them; None for all.
+            zorder: columns that queries filter by: files are sorted so that each holds a narrow range of every one.
+            metadata: kept with the commit.
+
+        Raises:
+            TableError: another commit has replaced the files meanwhile; nothing is committed.
+        """
+        ...
+
+    def vacuum(
+        self,
+        table: str,
+        *,
+        retain_hours: int | None = None,
+        dry_run: bool = False,
+        unsafe: bool = False,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Vacuumed:
+        """Delete the files that no version needs any more, and those of writes that never came to a commit.
+
+        Args:
+            table: the table.
+            retain_hours: how long a file must be out of use; None for what the table says, a week unless set.
+            dry_run: only look.
+            unsafe: take less than what the table says. Whoever reads an older version, or writes at this moment,
+                may find files gone.
+            metadata: kept with the commits.
+
+        Raises:
+            TableError: the time is too short.
+        """
+        ...
+
+    def restore(self, table: str, point: int | dt.datetime, *, metadata: Mapping[str, str] | None = None) -> int:
+        """Make an older version, by number or time, the table's newest, and return the new version.
+
+        Raises:
+            TableError: there is no such version, files of it are gone, or the table is append-only.
+        """
         ...

@@ -13,9 +13,11 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from resources.delta_tables import DeltaTables, commit_properties, has_happened, table_schema
+from resources.delta_tables import commit_properties, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
+from resources.operations import DeltaOperations, is_clustered
+from resources.rewriting import rewrite
 from resources.storage import prepare_environment, table_uri
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
+    from resources.data_files import DataFile, Partition
     from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
     from resources.predicates import Predicate
 
@@ -80,7 +83,7 @@ def _start() -> tuple[Any, SparkSession]:
     return server, session
 
 
-class SailEngine(DeltaTables):
+class SailEngine(DeltaOperations):
     """Sail for DataFrames, delta-rs for commits."""
 
     name = "sail"
@@ -177,6 +180,48 @@ class SailEngine(DeltaTables):
         except DeltaError as error:
             raise _refused(layout, error) from error
         return int(opened.version())
+
+    def _rewrite(
+        self,
+        table: str,
+        opened: DeltaTable,
+        files: Mapping[Partition, Sequence[DataFile]],
+        zorder: Sequence[str],
+        metadata: Mapping[str, str] | None,
+    ) -> int:
+        _refuse_clustered(table, opened)
+        location = table_uri(self.root, table)
+        return rewrite(lambda: self._written(table), location, self._options, files, zorder, metadata)
+
+    def _delete_stale(self, table: str, hours: int, metadata: Mapping[str, str] | None) -> None:
+        opened = self._written(table)
+        _refuse_clustered(table, opened)
+        opened.vacuum(
+            hours,
+            dry_run=False,
+            enforce_retention_duration=False,
+            full=True,
+            commit_properties=commit_properties(metadata),
+        )
+
+    def _restore(self, table: str, version: int, metadata: Mapping[str, str] | None) -> int:
+        from deltalake.exceptions import DeltaError
+
+        opened = self._written(table)
+        _refuse_clustered(table, opened)
+        try:
+            opened.restore(version, commit_properties=commit_properties(metadata))
+        except DeltaError as error:
+            raise TableError(f"{table}: the restore was refused and nothing is committed: {error}") from error
+        return int(opened.version())
+
+
+def _refuse_clustered(table: str, opened: DeltaTable) -> None:
+    if is_clustered(opened):
+        raise TableError(
+            f"{table} has liquid clustering, which only Spark writes; set LAKEHOUSE_ENGINE=spark, or make the table "
+            "anew with partitions, and give it its order with `lakehouse maintain zorder`"
+        )
 
 
 def _write(

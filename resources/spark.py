@@ -12,11 +12,14 @@ import json
 import pickle
 import threading
 import uuid
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from resources.delta_tables import DeltaTables, commits, has_happened, table_schema
+from resources.data_files import SMALL_BYTES, TARGET_BYTES
+from resources.delta_tables import commits, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, fitted_frame, repeated_keys
+from resources.operations import DeltaOperations
 from resources.spark_session import open_session, spark_path
 from resources.storage import table_uri
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
+    from resources.data_files import DataFile, Partition
     from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
     from resources.predicates import Predicate
 
@@ -35,11 +39,17 @@ _WRITE_ID = "write_id"
 """In the metadata of every commit, so that a writer finds its own version among those of others."""
 _MOST_TASKS = 200
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_FILE_SIZES = {
+    "spark.databricks.delta.optimize.minFileSize": str(SMALL_BYTES),
+    "spark.databricks.delta.optimize.maxFileSize": str(TARGET_BYTES),
+}
+_ANY_RETENTION = {"spark.databricks.delta.retentionDurationCheck.enabled": "false"}
+"""Whether it is long enough has been decided before."""
 _STATEMENTS = threading.Lock()
 """A statement takes its metadata from the session's settings, one at a time."""
 
 
-class SparkEngine(DeltaTables):
+class SparkEngine(DeltaOperations):
     """Spark for DataFrames, delta-spark for commits."""
 
     name = "spark"
@@ -164,6 +174,29 @@ class SparkEngine(DeltaTables):
                 self.session().catalog.dropTempView(source)
         return self._own_version(layout.name, write_id)
 
+    def _rewrite(
+        self,
+        table: str,
+        opened: DeltaTable,
+        files: Mapping[Partition, Sequence[DataFile]],
+        zorder: Sequence[str],
+        metadata: Mapping[str, str] | None,
+    ) -> int | None:
+        statement = f"OPTIMIZE delta.`{self._path(table)}`"
+        if opened.metadata().partition_columns:
+            statement += f" WHERE {_is_one_of(list(files))}"
+        if zorder:
+            statement += f" ZORDER BY ({', '.join(f'`{name}`' for name in zorder)})"
+        return self._version_with(table, self._execute(table, statement, metadata, _FILE_SIZES))
+
+    def _delete_stale(self, table: str, hours: int, metadata: Mapping[str, str] | None) -> None:
+        statement = f"VACUUM delta.`{self._path(table)}` RETAIN {hours} HOURS"
+        self._execute(table, statement, metadata, _ANY_RETENTION)
+
+    def _restore(self, table: str, version: int, metadata: Mapping[str, str] | None) -> int:
+        statement = f"RESTORE TABLE delta.`{self._path(table)}` TO VERSION AS OF {version}"
+        return self._own_version(table, self._execute(table, statement, metadata))
+
     def _path(self, table: str) -> str:
         return spark_path(table_uri(self.root, table))
 
@@ -209,16 +242,25 @@ class SparkEngine(DeltaTables):
             writer.save(self._path(layout.name))
         return self._version_with(layout.name, write_id)
 
-    def _execute(self, table: str, statement: str, metadata: Mapping[str, str] | None = None) -> str:
+    def _execute(
+        self,
+        table: str,
+        statement: str,
+        metadata: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> str:
         """Run a statement that commits, and return the id under which its commit can be found."""
         write_id, kept = _user_metadata(metadata)
         session = self.session()
+        its_own = {_USER_METADATA: kept, **(settings or {})}
         with _STATEMENTS, _refusals(table):
-            session.conf.set(_USER_METADATA, kept)
+            for name, value in its_own.items():
+                session.conf.set(name, value)
             try:
                 session.sql(statement).collect()
             finally:
-                session.conf.unset(_USER_METADATA)
+                for name in its_own:
+                    session.conf.unset(name)
         return write_id
 
     def _version_with(self, table: str, write_id: str) -> int | None:
@@ -235,6 +277,28 @@ class SparkEngine(DeltaTables):
     def _own_version(self, table: str, write_id: str) -> int:
         version = self._version_with(table, write_id)
         return int(self._written(table).version()) if version is None else version
+
+
+def _is_one_of(partitions: Sequence[Partition]) -> str:
+    """Return a predicate for some partitions, in Spark's SQL."""
+    groups: dict[Partition, list[str | None]] = defaultdict(list)
+    for partition in partitions:
+        groups[partition[:-1]].append(partition[-1][1])
+    last = partitions[0][-1][0]
+    conditions = []
+    for leading, values in groups.items():
+        texts = [value for value in values if value is not None]
+        either = [f"`{last}` IN ({', '.join(map(_literal, texts))})"] if texts else []
+        either += [f"`{last}` IS NULL"] if None in values else []
+        same = [f"`{name}` IS NULL" if value is None else f"`{name}` = {_literal(value)}" for name, value in leading]
+        conditions.append(" AND ".join([*same, f"({' OR '.join(either)})"]))
+    return " OR ".join(f"({condition})" for condition in conditions)
+
+
+def _literal(text: str) -> str:
+    """Quote a text for Spark's SQL, which knows backslashes."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _user_metadata(metadata: Mapping[str, str] | None) -> tuple[str, str]:

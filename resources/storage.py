@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +97,33 @@ def write_bytes(location: str, content: bytes | Path) -> None:
         obstore.put(store, key, content)  # an object appears whole
 
 
+def create_text(location: str, text: str) -> bool:
+    """Write a small file that is not there yet, whole or not at all; say whether it is there with this text.
+
+    Of many callers, each with a text of its own, one succeeds, even if the answer to its first attempt was lost.
+    """
+    if is_local(location):
+        path = Path(location)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        write_text(str(temporary), text)
+        try:
+            path.hardlink_to(temporary)  # of all that try, one succeeds
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        return True
+    import obstore
+    from obstore.exceptions import AlreadyExistsError
+
+    with opened(location) as (store, key):
+        try:
+            obstore.put(store, key, text.encode(), mode="create")
+        except AlreadyExistsError:
+            return read_text(location) == text
+    return True
+
+
 def read_text(location: str) -> str | None:
     """Return the content of a small file, or None where there is none."""
     try:
@@ -124,6 +151,17 @@ def delete(location: str) -> None:
             return
 
 
+def delete_below(location: str, keep: Collection[str] = ()) -> None:
+    """Delete everything below a location except some paths from there, and the folders that are empty then."""
+    for path in sizes_below(location):
+        if path not in keep:
+            delete(f"{location}/{path}")
+    if is_local(location):
+        for folder, *_ in os.walk(location, topdown=False):
+            with suppress(OSError):  # it is not empty
+                Path(folder).rmdir()
+
+
 def names_below(location: str) -> list[str]:
     """Return the names of files and folders right below a location, in order; none where there is nothing."""
     if is_local(location):
@@ -137,6 +175,24 @@ def names_below(location: str) -> list[str]:
         found = obstore.list_with_delimiter(store, key)
     paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
     return sorted(path.rpartition("/")[2] for path in paths)
+
+
+def sizes_below(location: str) -> dict[str, int]:
+    """Return the files anywhere below a location, by their path from there, with their sizes in bytes."""
+    if is_local(location):
+        found = {}
+        for folder, _, names in os.walk(location):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # it was deleted at this moment
+                    found[path.relative_to(location).as_posix()] = path.stat().st_size
+        return found
+    import obstore
+
+    with opened(location) as (store, key):
+        prefix = f"{key}/"
+        pages = obstore.list(store, prefix)
+        return {entry["path"].removeprefix(prefix): entry["size"] for page in pages for entry in page}
 
 
 @contextmanager

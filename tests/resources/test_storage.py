@@ -11,12 +11,15 @@ from deltalake import DeltaTable, write_deltalake
 
 from resources.storage import (
     StorageError,
+    create_text,
     delete,
+    delete_below,
     delta_options,
     is_local,
     names_below,
     prepare_environment,
     read_text,
+    sizes_below,
     table_uri,
     write_bytes,
     write_text,
@@ -60,6 +63,33 @@ def test_a_file_of_the_disk_is_copied_whole(place, tmp_path):
 def test_writing_leaves_nothing_beside_the_file(lake_root):
     write_text(str(lake_root / "some.json"), "text")
     assert [path.name for path in lake_root.iterdir()] == ["some.json"]
+
+
+def test_of_many_that_create_a_file_one_succeeds(place):
+    location = f"{place}/system/next.json"
+    write_text(f"{place}/system/other.json", "other")
+    succeeded = []
+    writers = [
+        threading.Thread(target=lambda n=n: succeeded.append(n) if create_text(location, str(n)) else None)
+        for n in range(8)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [read_text(location)] == [str(n) for n in succeeded]
+    assert names_below(f"{place}/system") == ["next.json", "other.json"]
+
+
+def test_everything_below_a_folder_is_told_and_deleted(place):
+    for name in ("some/a.txt", "some/deep/ü 1%.txt", "some/deep/b.txt", "something.txt"):
+        write_text(f"{place}/{name}", "four")
+    assert sizes_below(f"{place}/some") == {"a.txt": 4, "deep/ü 1%.txt": 4, "deep/b.txt": 4}
+    delete_below(f"{place}/some", keep={"deep/b.txt"})
+    assert sizes_below(place) == {"some/deep/b.txt": 4, "something.txt": 4}
+    delete_below(f"{place}/some")
+    assert names_below(place) == ["something.txt"]
+    assert sizes_below(f"{place}/nothing") == {}
 
 
 def test_a_missing_file_reads_as_none_and_can_be_deleted_again(place):
