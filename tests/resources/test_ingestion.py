@@ -1,4 +1,7 @@
-"""Ingestion: every file version once, whatever is re-sent, changed, broken or interrupted."""
+"""Ingestion: every file version once, whatever is re-sent, changed, broken or interrupted.
+
+On the embedded engine; that the other one takes in the same is for ``test_ingestion_engines``.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from resources.bronze_rows import bronze_layout
 from resources.engine import TableError, Token
 from resources.ingestion import ConcurrentIngestionError
 from resources.landing_files import FILES
+from resources.sail import SailEngine
 from tests.scenario import (
     CUSTOMERS,
     PRODUCTS,
@@ -33,6 +37,12 @@ from tests.scenario import (
 
 BRONZE = "bronze.transactions"
 FIRST, SECOND = "transactions/2011-03-01.csv", "transactions/2011-03-02.csv"
+
+
+@pytest.fixture
+def engine(lake_root) -> SailEngine:
+    """The embedded engine, in whose process a test can interfere."""
+    return SailEngine(str(lake_root))
 
 
 @pytest.fixture
@@ -352,8 +362,6 @@ def test_poisonous_names_do_not_stop_the_run(engine, landing_root, take_in):
 
 
 def test_a_file_that_is_being_written_to_is_left_for_the_next_run(landing_root, take_in, monkeypatch, engine):
-    if not engine.is_local:
-        engine.each = map  # the file grows at a moment that only this process can choose
     path = drop(landing_root, FIRST, csv_bytes([sale("1")]))
     drop(landing_root, SECOND, csv_bytes([sale("2")]))
     read = module.stage
@@ -383,8 +391,6 @@ def test_a_file_that_vanishes_is_left_out(engine, landing_root):
 
 
 def test_a_run_commits_batch_by_batch_and_keeps_no_staged_file_of_a_committed_one(engine, landing_root, monkeypatch):
-    if not engine.is_local:
-        engine.each = map  # to see where files are staged
     for number in range(1, 6):
         drop(landing_root, f"transactions/2011-03-0{number}.csv", csv_bytes([sale(str(number))]))
     monkeypatch.setattr(engine, "batch_bytes", 0)
