@@ -12,6 +12,7 @@ from cli.landing_state import ANSWER_KEY
 from cli.world import REAL_DATA
 from shop import answer_key
 from tests.cli.conftest import lakehouse
+from tests.contents import content_hashes
 
 
 def versions(root):
@@ -32,6 +33,17 @@ def test_every_planted_fault_is_caught_and_nothing_else(demo_lake):
     assert card["planted"] == card["caught"] > 70
     assert (card["missed"], card["false_alarms"]) == (0, 0)
     assert demo_lake.made.data["held"] == []
+
+
+@pytest.mark.slow
+def test_on_spark_the_demo_ends_with_the_same_scorecard_and_the_same_rows(demo_lake, lake_root, spark_url, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", "spark")
+    monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
+    made = lakehouse(lake_root, "demo", "--days", "7", "--rows-per-day", "200", "--json")
+    assert made.code == 0
+    assert made.data["scorecard"] == demo_lake.made.data["scorecard"]
+    without = {"ingestion_timestamp", "batch_id"}  # a batch is as large as suits the engine
+    assert content_hashes(str(lake_root), without) == content_hashes(str(demo_lake.root), without)
 
 
 @pytest.mark.slow

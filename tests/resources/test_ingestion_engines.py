@@ -10,7 +10,7 @@ import pytest
 import shop
 from resources.bronze_rows import bronze_layout
 from resources.landing_files import FILES
-from tests.conftest import ENGINES, open_engine
+from tests.conftest import open_engine
 from tests.contents import content_hash
 from tests.resources.test_ingestion import FIRST, SECOND, CrashError, crash, invoices, registered, take_in
 from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, csv_bytes, day, drop, ingestion, sale
