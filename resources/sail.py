@@ -18,7 +18,7 @@ from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
 from resources.operations import DeltaOperations, is_clustered
 from resources.rewriting import rewrite
-from resources.storage import prepare_environment, table_uri
+from resources.storage import names_below, prepare_environment, table_uri
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -110,8 +110,10 @@ class SailEngine(DeltaOperations):
     ) -> DataFrame:
         """Return a table's rows, lazily, at its newest version or an older one."""
         opened = self._at(table, as_of if version is None else version)
-        reader = self.session().read.format("delta").option("versionAsOf", opened.version())
-        frame = reader.load(table_uri(self.root, table))
+        location = table_uri(self.root, table)
+        if version is not None or as_of is not None:
+            _make_findable(location, opened)
+        frame = self.session().read.format("delta").option("versionAsOf", opened.version()).load(location)
         return frame if where is None else frame.where(where.column())
 
     def collect(self, frame: DataFrame) -> pa.Table:
@@ -214,6 +216,18 @@ class SailEngine(DeltaOperations):
         except DeltaError as error:
             raise TableError(f"{table}: the restore was refused and nothing is committed: {error}") from error
         return int(opened.version())
+
+
+def _make_findable(location: str, opened: DeltaTable) -> None:
+    """Give an older version a checkpoint of its own where it needs one.
+
+    Behind a table's newest checkpoint, Sail looks for the one to start from no further back than a commit, and fails.
+    """
+    version = opened.version()
+    names = names_below(f"{location}/_delta_log")
+    checkpoints = {int(name[:20]) for name in names if ".checkpoint" in name and name[:20].isdigit()}
+    if max(checkpoints, default=-1) > version and not checkpoints & {version - 1, version}:
+        opened.create_checkpoint()
 
 
 def _refuse_clustered(table: str, opened: DeltaTable) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
 from resources.engine import MissingTableError, TableError, TableLayout, Token
@@ -139,6 +139,18 @@ def test_older_versions_can_be_read_by_number_and_by_time(engine):
     assert rows(engine, version=1) == [(day(1), "old", 1)]
     assert rows(engine, as_of=between) == [(day(1), "old", 1)]
     assert rows(engine, as_of=dt.datetime.now(tz=dt.UTC)) == rows(engine) == [(day(1), "new", 1)]
+
+
+def test_every_version_can_be_read_however_far_it_is_from_a_checkpoint(engine, lake_root):
+    layout = TableLayout("silver.sales", SCHEMA, ("business_date",), {"delta.checkpointInterval": "5"})
+    engine.append(layout, table((day(1), "a", 1)))
+    for quantity in range(2, 13):
+        write_deltalake(lake_root / "silver" / "sales", table((day(1), "a", quantity)), mode="append")
+    log = lake_root / "silver" / "sales" / "_delta_log"
+    assert [path.name[18:20] for path in sorted(log.glob("0*.checkpoint.parquet"))] == ["04", "09"]
+    for version in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12):
+        assert rows(engine, version=version) == sorted(((day(1), "a", n) for n in range(1, version + 1)), key=repr)
+    assert rows(engine, where=on(day(2)), version=7) == []
 
 
 def test_sql_reads_an_older_version_by_number_and_by_time(engine, lake_root):
