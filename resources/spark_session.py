@@ -147,6 +147,9 @@ def _stores() -> dict[str, str]:
     }
     return {
         "spark.delta.logStore.s3a.impl": "lakehouse.S3ConditionalLogStore",
+        # Hadoop's own checksums of files would be out of date when another engine writes one of these anew, such as
+        # Delta's pointer to the last checkpoint; Spark then tries three times, for three seconds, and gives up.
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
         **{f"spark.hadoop.{name}": value for name, value in hadoop.items()},
     }
 
