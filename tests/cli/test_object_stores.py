@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.cli.conftest import lakehouse, sales_of
@@ -58,6 +60,22 @@ def test_every_command_works(remote, root):
     assert before.data == [{"rows": 30}]
     assert lakehouse(root, "reconcile", "--strict").code == 0
     assert lakehouse(root, "run").out.startswith("nothing new has landed")
+
+
+@pytest.mark.slow
+def test_a_file_that_is_sent_again_with_the_same_bytes_is_not_taken_again(remote, root):
+    def bronze():
+        tables = {each["name"]: each for each in lakehouse(root, "status", "--json").data["tables"]}
+        return tables["bronze.transactions"]["delta_version"], tables["bronze.transactions"]["rows"]
+
+    remote.put("some/lake/landing/transactions/2024-01-01.csv", csv_bytes(sales_of("2024-01-01", 3)))
+    assert lakehouse(root, "run").code == 0
+    before = bronze()
+    time.sleep(1.1)  # some stores tell times by the second
+    remote.put("some/lake/landing/transactions/2024-01-01.csv", csv_bytes(sales_of("2024-01-01", 3)))
+    assert lakehouse(root, "run").code == 0
+    assert bronze() == before
+    assert lakehouse(root, "status", "--json").data["landing"]["pending"] == []
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(remote, tmp_path, monkeypatch):
