@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quality.contract import Contract
 
 RECEIVED = "_received"
-"""The struct column in which a typed row keeps its source's columns as received."""
+"""The struct column in which a typed row keeps its source's columns as received, as text."""
 _WIDEST = "decimal(38,19)"
 """Holds every bigint, and as many digits after the point: a difference beyond them is not seen."""
 
@@ -39,7 +39,8 @@ def typed(contract: type[Contract]) -> Callable[[DataFrame], DataFrame]:
         types = {field.name: field.dataType for field in frame.schema.fields}
         targets = {column.name.lower() for column in columns}
         kept = [name for name in types if name not in sources and name.lower() not in targets]
-        received = F.struct(*[F.col(name) for name in sources]).alias(RECEIVED)
+        # As text: engines write decimals and times into JSON differently.
+        received = F.struct(*[F.col(name).cast("string").alias(name) for name in sources]).alias(RECEIVED)
         return frame.select(
             *kept, received, *[_cast(F.col(c.source), types[c.source], c).alias(c.name) for c in columns if c.source]
         )

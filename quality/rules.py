@@ -82,7 +82,7 @@ def _presence(column: ContractColumn, *, received: bool) -> list[tuple[str, Colu
     missing = F.col(column.name).isNull()
     if column.source is None or not received:
         return [] if column.nullable else [(f"{column.name}:not_null", missing)]
-    sent = F.trim(F.col(f"{RECEIVED}.{column.source}").cast("string"))
+    sent = F.trim(F.col(f"{RECEIVED}.{column.source}"))
     blank = sent.isNull() | (sent == "")
     rules = [(f"{column.name}:readable", missing & ~blank)]
     return rules if column.nullable else [*rules, (f"{column.name}:not_null", missing & blank)]
