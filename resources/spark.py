@@ -113,7 +113,7 @@ class SparkEngine(DeltaOperations):
     ) -> int:
         """Replace the predicate's rows by the frame's in one commit."""
         opened = self._ready(layout)
-        given = self._framed(layout, frame, None if gate else table_schema(opened))
+        given = self._framed(layout, frame, fit=gate is None)
         with _kept(given) if gate else contextlib.nullcontext(given) as kept:
             rows = gate.frame(kept, self.collect) if gate else kept
             version = self._commit(layout, opened, rows, "overwrite", metadata, replaceWhere=where.sql)
@@ -133,7 +133,7 @@ class SparkEngine(DeltaOperations):
         if token is not None and has_happened(opened, token):
             return None
         once = {} if token is None else {"txnAppId": token.application, "txnVersion": str(token.number)}
-        frame = self._framed(layout, rows, table_schema(opened))
+        frame = self._framed(layout, rows)
         try:
             version = self._commit(layout, opened, frame, "append", metadata, **once)
             if version is None and (token is None or not has_happened(opened := self._ready(layout), token)):
@@ -156,8 +156,7 @@ class SparkEngine(DeltaOperations):
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
         opened = self._ready(layout)
-        schema = table_schema(opened)
-        with _kept(fitted_frame(layout, schema, self._framed(layout, frame, schema))) as rows:
+        with _kept(fitted_frame(layout, table_schema(opened), self._framed(layout, frame))) as rows:
             repeated = rows.groupBy(*key).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").drop("rows").limit(3)
             if (some := self.collect(repeated)).num_rows:
                 raise repeated_keys(layout.name, key, some)
@@ -206,22 +205,22 @@ class SparkEngine(DeltaOperations):
         return frame.repartition(min(len(tasks), _MOST_TASKS))
 
     def _framed(
-        self, layout: TableLayout, rows: DataFrame | pa.Table | Sequence[Part], schema: pa.Schema | None
+        self, layout: TableLayout, rows: DataFrame | pa.Table | Sequence[Part], *, fit: bool = True
     ) -> DataFrame:
-        """Return rows as a frame; with a schema, an Arrow table is fitted to it first."""
+        """Return rows as a frame; an Arrow table is fitted to the layout first, unless a gate takes other columns."""
         import pyarrow as pa
         from pyspark.sql.pandas.types import from_arrow_schema
 
         if isinstance(rows, pa.Table):
-            if schema is not None:
-                rows = pa.Table.from_batches(fitted(layout, schema, iter(rows.to_batches())), schema)
+            if fit:
+                rows = pa.Table.from_batches(fitted(layout, layout.schema, iter(rows.to_batches())), layout.schema)
             return self.session().createDataFrame(rows, from_arrow_schema(rows.schema))
         if not isinstance(rows, list | tuple):
             return rows
         from pyspark import cloudpickle
 
         if not rows:
-            return self._framed(layout, layout.schema.empty_table(), None)
+            return self._framed(layout, layout.schema.empty_table())
         tasks = [(cloudpickle.dumps((part, layout)),) for part in rows]
         return self._spread(tasks, "part binary").mapInArrow(_stream_parts, from_arrow_schema(layout.schema))
 
