@@ -9,7 +9,7 @@ import datetime as dt
 import json
 
 from resources.settings import SettingsError
-from resources.storage import read_text, write_text
+from resources.storage import create_text, read_text
 
 _NAME = "system/lakehouse.json"
 
@@ -21,11 +21,9 @@ def hold_first_day(root: str, start_date: dt.date) -> None:
         SettingsError: the lake was made with another one.
     """
     location = f"{root}/{_NAME}"
-    text = read_text(location)
-    if text is None:
-        write_text(location, json.dumps({"start_date": start_date.isoformat()}, indent=1))
-        return
-    first = json.loads(text)["start_date"]
+    if read_text(location) is None:
+        create_text(location, json.dumps({"start_date": start_date.isoformat()}, indent=1))
+    first = json.loads(read_text(location) or "{}").get("start_date")
     if first != start_date.isoformat():
         raise SettingsError(
             f"LAKEHOUSE_START_DATE is {start_date}, and the lake {root} was made with {first}: a calendar does not "
