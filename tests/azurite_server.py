@@ -73,8 +73,7 @@ def azurite_environment(folder: Path) -> dict[str, str]:
 def new_container(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     """Return an empty container, with the environment leading there."""
     if not AZURITE.exists():
-        assert "CI" not in os.environ, "Azurite is not installed: make azurite"
-        pytest.skip("Azurite is not installed: make azurite")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("Azurite is not installed: make azurite")
     environment = azurite_environment(folder)
     in_environment(monkeypatch, "AZUR", environment)
     container = Container(f"test-{uuid.uuid4().hex}", environment)
