@@ -126,22 +126,19 @@ def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[
     def body(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         engine = context.resources.lakehouse.engine
         partitions = [dt.date.fromisoformat(day) for day in context.partition_keys]
+        run_id = context.run.run_id
+        with engine.measured() as cost:
+            if table.layer == "silver":
+                (bronze,) = inputs.values()
+                publication = publish_received(
+                    engine, table.terms, table.transform, bronze, partitions, run_id=run_id, report=context.log.info
+                )
+            else:
+                frame = table.transform(**inputs)
+                publication = publish_derived(engine, table.terms, frame, partitions, run_id=run_id)
         if table.layer == "silver":
-            (bronze,) = inputs.values()
-            publication = publish_received(
-                engine,
-                table.terms,
-                table.transform,
-                bronze,
-                partitions,
-                run_id=context.run.run_id,
-                report=context.log.info,
-            )
             _report_quarantined(context, publication)
-        else:
-            frame = table.transform(**inputs)
-            publication = publish_derived(engine, table.terms, frame, partitions, run_id=context.run.run_id)
-        yield from _report_published(context, table, publication)
+        yield from _report_published(context, table, publication, cost)
 
     asset: dg.AssetsDefinition = dg.asset(
         **_declaration(table),
@@ -238,7 +235,7 @@ def _declaration(table: Table) -> dict[str, Any]:
 
 
 def _report_published(
-    context: dg.AssetExecutionContext, table: ContractTable, publication: Publication
+    context: dg.AssetExecutionContext, table: ContractTable, publication: Publication, cost: Mapping[str, float]
 ) -> Iterator[Any]:
     """Report the good partitions as materialized and every partition's verdict.
 
@@ -247,8 +244,8 @@ def _report_published(
     """
     key = asset_key(table.full_name)
     metadata = {str(day): catalogue.published_metadata(publication, day) for day in publication.published}
-    if metadata:  # the UI reads lineage from the newest materialization
-        metadata[max(metadata)] |= catalogue.lineage_metadata(table)
+    if metadata:  # the UI reads lineage from the newest materialization; what a run cost is said once
+        metadata[max(metadata)] |= {**catalogue.lineage_metadata(table), **cost}
     if publication.held:
         record_materializations(
             context, [dg.AssetMaterialization(key, partition=day, metadata=about) for day, about in metadata.items()]

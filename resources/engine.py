@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from resources.delta_tables import Commit
+    from resources.operations import Description, Restoration
 
     Batches = Iterator[pa.RecordBatch]
     Part = Callable[[], Batches]
@@ -154,6 +156,10 @@ class Engine(Protocol):
         """Run a frame and return its (small) result."""
         ...
 
+    def measured(self) -> AbstractContextManager[dict[str, float]]:
+        """Measure what the queries and writes of a block cost; the figures, by name, are there after it, if known."""
+        ...
+
     def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Apply a function to items where the engine's work is done, and give the results in the items' order.
 
@@ -261,10 +267,18 @@ class Engine(Protocol):
         """
         ...
 
+    def restoration(self, table: str, point: int | dt.datetime) -> Restoration:
+        """Return what a restore would do; it raises what that would, but for files that are gone."""
+        ...
+
     def restore(self, table: str, point: int | dt.datetime, *, metadata: Mapping[str, str] | None = None) -> int:
         """Make an older version, by number or time, the table's newest, and return the new version.
 
         Raises:
             TableError: there is no such version, files of it are gone, or the table is append-only.
         """
+        ...
+
+    def describe(self, table: str) -> Description:
+        """Return what a table's log says of it."""
         ...

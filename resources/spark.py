@@ -13,6 +13,7 @@ import pickle
 import threading
 import uuid
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from resources.data_files import SMALL_BYTES, TARGET_BYTES
@@ -20,6 +21,7 @@ from resources.delta_tables import commits, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, fitted_frame, repeated_keys
 from resources.operations import DeltaOperations
+from resources.spark_events import measured
 from resources.spark_session import open_session, spark_path
 from resources.storage import table_uri
 
@@ -87,6 +89,15 @@ class SparkEngine(DeltaOperations):
     def collect(self, frame: DataFrame) -> pa.Table:
         """Run a frame and return its result."""
         return frame.toArrow()
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[dict[str, float]]:
+        """Measure a block's tasks by Spark's event log, where it is on this machine."""
+        figures: dict[str, float] = {}
+        with measured(self.session()) as cost:
+            yield figures
+        if cost.metrics is not None:
+            figures |= {f"spark/{name}": value for name, value in asdict(cost.metrics).items()}
 
     def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Apply a function to items on the executors."""

@@ -251,3 +251,21 @@ def test_running_a_table_again_changes_no_number(line, selection):
     assert line.materialize(selection, "2011-03-02").success
     assert rows(line.lakehouse.engine, "gold.daily_sales_summary", *columns) == before
     assert len(rows(line.lakehouse.engine, "silver.quarantine", "rules")) == 2
+
+
+@pytest.mark.slow
+def test_a_run_on_spark_says_once_what_its_tasks_have_cost(landing_root, spark_url, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", "spark")
+    monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
+    line = Line(landing_root)
+    line.land(1)
+    line.land(2)
+    result = line.run(1, 2)
+    assert result.success
+    told = events(result, "silver.transactions")
+    first, last = ({name: v for name, v in told[when].items() if name.startswith("spark/")} for when in days([1, 2]))
+    assert first == {}
+    assert last["spark/tasks"] > 5
+    assert last["spark/task_seconds"] >= last["spark/cpu_seconds"] > 0
+    assert last["spark/shuffle_bytes_written"] > 0
+    assert last["spark/spilled_bytes"] == 0
