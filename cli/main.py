@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import console, quarantine
+from cli import console, maintain, quarantine
 from cli.demo import demo
 from cli.dev import dev
 from cli.generate import generate
@@ -55,6 +55,7 @@ app.command()(status)
 app.command()(query)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile)
+app.add_typer(maintain.app, name="maintain")
 app.command()(dev)
 
 

@@ -6,11 +6,11 @@ Belongs here: turning settings into an engine and a landing zone, once per proce
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
+from resources.engines import open_engine
 from resources.ingestion import Ingestion
 from resources.landing import open_landing
 from resources.settings import Settings
@@ -47,7 +47,7 @@ class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource
     @property
     def engine(self) -> Engine:
         """The engine; its session starts when a frame is first asked for."""
-        return _engine(self.root, self.engine_name, self.spark_url)
+        return open_engine(self.root, self.engine_name, self.spark_url)
 
     def open_landing(self) -> Landing:
         """Open the landing zone."""
@@ -63,14 +63,3 @@ class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource
             earliest=dt.date.fromisoformat(self.start_date),
             latest=dt.datetime.now(tz=dt.UTC).date(),
         )
-
-
-@functools.cache
-def _engine(root: str, name: str, spark_url: str) -> Engine:
-    if name == "spark":
-        from resources.spark import SparkEngine
-
-        return SparkEngine(root, spark_url)
-    from resources.sail import SailEngine
-
-    return SailEngine(root)
