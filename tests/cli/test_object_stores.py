@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
+from resources.landing import _s3_client
 from tests.cli.conftest import lakehouse, sales_of
 from tests.contents import content_hashes
+from tests.s3_server import SERVERS
 from tests.scenario import csv_bytes, sale
 
 DEMO = ("demo", "--days", "7", "--rows-per-day", "200", "--json")
@@ -76,6 +80,42 @@ def test_a_file_that_is_sent_again_with_the_same_bytes_is_not_taken_again(remote
     assert lakehouse(root, "run").code == 0
     assert bronze() == before
     assert lakehouse(root, "status", "--json").data["landing"]["pending"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("s3", ["moto"], indirect=True)  # it takes any key
+def test_a_secret_gets_into_no_table_no_log_and_no_database(s3, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim4711")
+    s3.put("lake/landing/transactions/2024-01-01.csv", csv_bytes(sales_of("2024-01-01", 3)))
+    done = lakehouse(f"{s3.uri}/lake", "run")
+    told = lakehouse(f"{s3.uri}/lake", "status", "--json")
+    assert (done.code, told.code) == (0, 0)
+    written = [done.out, done.err, told.out, *map(str, tmp_path.rglob("*"))]
+    assert not [text for text in written if "geheim4711" in text]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"geheim4711" in path.read_bytes()]
+    objects = s3.client.list_objects_v2(Bucket=s3.name)["Contents"]
+    assert len(objects) > 20
+    for entry in objects:
+        assert b"geheim4711" not in s3.client.get_object(Bucket=s3.name, Key=entry["Key"])["Body"].read(), entry["Key"]
+
+
+@pytest.mark.skipif("minio" not in SERVERS, reason="moto lets anybody in; make minio")
+@pytest.mark.parametrize("s3", ["minio"], indirect=True)
+@pytest.mark.parametrize("landing", [None, "/landing"])
+def test_a_wrong_secret_is_one_sentence_that_does_not_show_it(s3, tmp_path, monkeypatch, landing):
+    """As the lake's, and as a landing zone's beside a lake on disk."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim4711")
+    _s3_client.cache_clear()
+    monkeypatch.setenv("LAKEHOUSE_ROOT", str(tmp_path / "lake") if landing else f"{s3.uri}/lake")
+    monkeypatch.setenv("LAKEHOUSE_LANDING", f"{s3.uri}/landing")
+    refused = CliRunner().invoke(app, ["run"])
+    _s3_client.cache_clear()
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"error: {s3.uri}/")
+    assert len(refused.stderr.splitlines()) == 1
+    assert "geheim4711" not in refused.stderr
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(remote, tmp_path, monkeypatch):
