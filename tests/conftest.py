@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ __all__ = ["adls", "remote", "run_folder", "s3", "spark_cluster_url", "spark_url
 
 ENGINES = ("sail", "spark")
 """Every engine by name; the contract tests run on each."""
+_CASE = re.compile(rf"\[({'|'.join(ENGINES)})[\]-]")
 
 
 def open_engine(name: str, root: str) -> Engine:
@@ -52,3 +55,12 @@ def engine(request, lake_root, monkeypatch) -> Engine:
     if request.param == "spark":
         monkeypatch.setenv("LAKEHOUSE_SPARK_URL", request.getfixturevalue("spark_url"))
     return open_engine(request.param, str(lake_root))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Tell how many contract cases each engine has passed."""
+    passed = [report.nodeid for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    cases = Counter(found[1] for name in passed if (found := _CASE.search(name)))
+    if cases:
+        told = ", ".join(f"{engine} {cases[engine]}" for engine in ENGINES)
+        terminalreporter.write_line(f"contract cases passed: {told}")
