@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
+import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +22,7 @@ from resources.engine import MissingTableError, TableError, TableLayout, Token
 from resources.predicates import Predicate
 from tests.conftest import open_engine
 from tests.processes import wait_for
+from tests.s3_server import SERVERS, new_bucket
 from tests.scenario import day
 
 SCHEMA = pa.schema([("business_date", pa.date32()), ("name", pa.string()), ("quantity", pa.int32())])
@@ -686,34 +689,88 @@ def test_frames_may_be_three_hundred_columns_wide(engine):
 
 
 NUMBERS = TableLayout("bronze.numbers", SCHEMA, ("business_date",))
+WRITERS = 4
+ROUNDS = int(os.environ.get("WRITERS_ROUNDS", "3"))
+"""How often each of several processes writes. It takes some to show a lost commit: set it to 10 after a change."""
 
 
-def _write_own_day(name: str, root: str, number: int, start) -> None:
-    """Publish a day and append to it, five times, from a process of its own."""
+@pytest.fixture(params=["disk", "s3"])
+def shared(request, engine, run_folder, monkeypatch):
+    """An engine over a lake on disk or in an object store, with two tables.
+
+    They have been written once, for of two that make a table at the same moment one may be refused.
+    """
+    if request.param == "s3":
+        engine = open_engine(engine.name, f"{new_bucket(run_folder, SERVERS[-1], monkeypatch).uri}/lake")
+    engine.publish(SALES, table((day(1), "first", 0)), on(day(1)))
+    engine.append(NUMBERS, table((day(9), "first", 0)))
+    return engine
+
+
+def _write(name: str, root: str, writer: int, business_date: dt.date, start, done) -> None:
+    """Publish a day and append to it, again and again, from a process of its own; tell what came of it."""
     engine = open_engine(name, root)
     start.wait()
-    for quantity in range(5):
-        engine.publish(SALES, table((day(number), "a", quantity)), on(day(number)))
-        engine.append(NUMBERS, table((day(number), "a", quantity)), token=Token(f"writer {number}", quantity + 1))
+    for quantity in range(ROUNDS):
+        row = (business_date, f"writer {writer}", quantity)
+        token = Token(f"writer {writer}", quantity + 1)
+        for layout, write in (
+            (SALES, lambda row=row: engine.publish(SALES, table(row), on(business_date))),
+            (NUMBERS, lambda row=row, token=token: engine.append(NUMBERS, table(row), token=token)),
+        ):
+            try:
+                done.put((layout.name, write(), row))
+            except TableError as error:
+                done.put((layout.name, str(error), row))
 
 
-def test_four_processes_write_two_tables_and_every_commit_arrives(engine):
-    engine.publish(SALES, table((day(1), "a", 0)), on(day(1)))  # who makes a table at the same moment may be refused
-    engine.append(NUMBERS, table((day(9), "a", 0)))
+def written_at_once(engine, days: Sequence[dt.date]) -> dict[str, list[tuple[int | str, tuple]]]:
+    """Let a process for each day write to it; return versions, or what a refusal said, with rows, by table."""
     context = multiprocessing.get_context("spawn")
-    start = context.Barrier(4)
+    start, done = context.Barrier(len(days)), context.Queue()
     writers = [
-        context.Process(target=_write_own_day, args=(engine.name, engine.root, number, start)) for number in range(1, 5)
+        context.Process(target=_write, args=(engine.name, engine.root, writer, business_date, start, done), daemon=True)
+        for writer, business_date in enumerate(days)
     ]
     for writer in writers:
         writer.start()
+    told: dict[str, list[tuple[int | str, tuple]]] = {SALES.name: [], NUMBERS.name: []}
+    for _ in range(2 * ROUNDS * len(days)):
+        name, outcome, row = done.get(timeout=240)
+        told[name].append((outcome, row))
     for writer in writers:
-        writer.join(timeout=120)
-    assert [writer.exitcode for writer in writers] == [0] * 4
-    assert rows(engine) == [(day(number), "a", 4) for number in range(1, 5)]
-    appended = [(day(number), "a", n) for number in range(1, 5) for n in range(5)]
-    assert rows(engine, "bronze.numbers") == [*appended, (day(9), "a", 0)]
-    assert engine.version("silver.sales") == engine.version("bronze.numbers") == 4 * 5 + 1
+        writer.join(timeout=60)
+    assert [writer.exitcode for writer in writers] == [0] * len(days)
+    return told
+
+
+@pytest.mark.slow
+def test_every_commit_of_four_processes_to_days_of_their_own_arrives(shared):
+    days = [day(number) for number in range(1, WRITERS + 1)]
+    told = written_at_once(shared, days)
+    commits = list(range(2, WRITERS * ROUNDS + 2))
+    assert sorted(version for version, _ in told[SALES.name]) == commits
+    assert sorted(version for version, _ in told[NUMBERS.name]) == commits
+    assert shared.version(SALES.name) == shared.version(NUMBERS.name) == commits[-1]
+    assert rows(shared) == [(own, f"writer {writer}", ROUNDS - 1) for writer, own in enumerate(days)]
+    appended = [(own, f"writer {writer}", n) for writer, own in enumerate(days) for n in range(ROUNDS)]
+    assert rows(shared, NUMBERS.name) == sorted([*appended, (day(9), "first", 0)], key=repr)
+
+
+@pytest.mark.slow
+def test_of_four_processes_that_write_one_day_each_write_is_a_version_or_is_refused(shared):
+    told = written_at_once(shared, [day(1)] * WRITERS)
+    published = {outcome: row for outcome, row in told[SALES.name] if isinstance(outcome, int)}
+    refused = [outcome for outcome, _ in told[SALES.name] if isinstance(outcome, str)]
+    print(f"{len(published)} published, {len(refused)} refused")  # noqa: T201 - how much they met
+    assert len(published) + len(refused) == WRITERS * ROUNDS
+    assert all("the write was refused and nothing is committed" in told for told in refused)
+    assert sorted(published) == list(range(2, shared.version(SALES.name) + 1))
+    for version, row in published.items():
+        assert rows(shared, version=version) == [row]
+    assert all(isinstance(outcome, int) for outcome, _ in told[NUMBERS.name])  # appends do not meet
+    appended = [row for _, row in told[NUMBERS.name]]
+    assert rows(shared, NUMBERS.name) == sorted([*appended, (day(9), "first", 0)], key=repr)
 
 
 def test_readers_see_whole_commits_while_a_writer_works(engine):
