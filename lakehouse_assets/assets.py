@@ -14,7 +14,7 @@ import dagster as dg
 
 from instance.events import latest_materializations, record_check_evaluations, record_materializations
 from lakehouse_assets import catalogue
-from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
+from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table, pool_of
 from lakehouse_assets.partitions import Calendars, mapping
 from lakehouse_assets.promotion import promote
 from quality.publication import Publication, publish_derived, publish_received
@@ -225,7 +225,7 @@ def _declaration(table: Table) -> dict[str, Any]:
         "owners": [table.owner],
         "metadata": catalogue.definition_metadata(table),
         "backfill_policy": dg.BackfillPolicy.single_run(),
-        "pool": table.full_name.replace(".", "_"),  # one writer a table
+        "pool": pool_of(table.full_name),
         "retry_policy": _RETRIES,
         "output_required": False,
         "io_manager_key": "delta",

@@ -11,6 +11,7 @@ import dagster as dg
 from io_managers.delta import DeltaIOManager
 from lakehouse_assets import assets, bronze, gold, silver
 from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
+from lakehouse_assets.maintenance import maintenance_jobs, maintenance_schedules
 from lakehouse_assets.partitions import Calendars
 from resources.lakehouse import Lakehouse
 from resources.settings import Settings
@@ -46,6 +47,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     sources = [table for table in tables if isinstance(table, BronzeTable)]
     derived = [table for table in tables if isinstance(table, ContractTable)]
     jobs = [assets.daily_job(table, derived) for table in sources]
+    upkeep = maintenance_jobs([table.full_name for table in tables])
     lakehouse = Lakehouse.of(settings)
     return dg.Definitions(
         assets=[
@@ -55,7 +57,8 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *[assets.side_asset(table, derived, calendars) for table in tables if isinstance(table, SideTable)],
         ],
         asset_checks=[assets.quarantine_check()],
-        jobs=jobs,
+        jobs=[*jobs, *upkeep],
+        schedules=maintenance_schedules(upkeep),
         sensors=[landing_sensor([table.source for table in sources], jobs), automation_sensor()],
         resources={"lakehouse": lakehouse, "delta": DeltaIOManager(lakehouse=lakehouse)},
         executor=dg.in_process_executor,

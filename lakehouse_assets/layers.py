@@ -162,6 +162,11 @@ def gold_table(
     return _contract_table("gold", contract, Policy(tuple(key)), partition_column, owner)
 
 
+def pool_of(table: str) -> str:
+    """Return the pool in which a table, by its full name, has one writer at a time."""
+    return table.replace(".", "_")
+
+
 def _contract_table(
     layer: str, contract: type[Contract], policy: Policy, partition_column: str, owner: str
 ) -> Callable[[Transform], ContractTable]:

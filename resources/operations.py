@@ -121,6 +121,8 @@ class DeltaOperations(DeltaTables):
         version = self._rewrite(table, opened, needed, zorder, metadata)
         if version is None:
             return Rewritten(int(opened.version()), skipped=len(chosen))
+        if not is_clustered(opened):  # its order is in the log, too, in actions that delta-rs does not know
+            self._at(table, version).create_checkpoint()  # which spares readers the log of all that was rewritten
         return self._rewritten(table, version, len(chosen))
 
     def vacuum(
