@@ -14,8 +14,10 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -147,9 +149,7 @@ def _stores() -> dict[str, str]:
     }
     return {
         "spark.delta.logStore.s3a.impl": "lakehouse.S3ConditionalLogStore",
-        # Hadoop's own checksums of files would be out of date when another engine writes one of these anew, such as
-        # Delta's pointer to the last checkpoint; Spark then tries three times, for three seconds, and gives up.
-        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+        "spark.delta.logStore.file.impl": "lakehouse.LocalConditionalLogStore",
         **{f"spark.hadoop.{name}": value for name, value in hadoop.items()},
     }
 
@@ -195,7 +195,23 @@ def _open(root: str, url: str) -> SparkSession:
         # pyspark.sql.functions make the columns of a Connect session where this is set, as it is in a child of one.
         os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
         _prepare(event_log_folder(root))
-    return LazyPySparkResource(spark_config=config).spark_session
+    session: SparkSession = LazyPySparkResource(spark_config=config).spark_session
+    if url.startswith("sc://"):
+        session.addArtifacts(str(_code()), pyfile=True)
+    elif url.startswith("spark://"):
+        session.sparkContext.addPyFile(str(_code()))
+    return session
+
+
+@functools.cache
+def _code() -> Path:
+    """Pack the code that tasks run, so that executors on other machines have it, and the same as this process."""
+    archive = Path(tempfile.mkdtemp(prefix="lakehouse-code-"), "lakehouse-resources.zip")
+    package = Path(__file__).parent
+    with zipfile.ZipFile(archive, "w") as packed:
+        for module in sorted(package.rglob("*.py")):
+            packed.write(module, module.relative_to(package.parent))
+    return archive
 
 
 def _open_databricks(root: str) -> SparkSession:
@@ -209,6 +225,7 @@ def _open_databricks(root: str) -> SparkSession:
     session: SparkSession = DatabricksSession.builder.getOrCreate()
     for name, value in spark_config(root, "databricks").items():
         session.conf.set(name, value)
+    session.addArtifacts(str(_code()), pyfile=True)
     return session
 
 

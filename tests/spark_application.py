@@ -29,13 +29,13 @@ def main(root: str, url: str) -> None:
         spark.sql(f"DELETE FROM delta.`{table}` WHERE id = 8").collect()  # noqa: S608
     finished = _tasks(root)
     stored = spark.read.format("delta").load(table)
-    executors = spark.range(0, 8, 1, 4).mapInArrow(_interpreter, "python string").distinct().collect()
+    executors = spark.range(0, 8, 1, 4).mapInArrow(_interpreter, "python string, code boolean").distinct().collect()
     found = {
         "master": spark.sparkContext.master,
         "zone": spark.sql("SELECT current_timezone() AS zone").first()["zone"],
         "rows": stored.count(),
         "kinds": stored.select("kind").distinct().count(),
-        "pythons": [row["python"] for row in executors],
+        "pythons": [tuple(row) for row in executors],
         "tasks": cost.metrics.tasks if cost.metrics else None,
         "tasks_in_log": finished,
     }
@@ -49,11 +49,12 @@ def _tasks(root: str) -> int:
 
 
 def _interpreter(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Say which Python runs a task."""
+    """Say which Python runs a task, and whether the driver gave it code."""
     import pyarrow as pa
 
     for _ in batches:
-        yield pa.record_batch({"python": [sys.executable]})
+        code = any(path.endswith("/lakehouse-resources.zip") for path in sys.path)
+        yield pa.record_batch({"python": [sys.executable], "code": [code]})
 
 
 if __name__ == "__main__":

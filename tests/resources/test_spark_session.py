@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+import zipfile
 
+import pyarrow as pa
 import pytest
 
 from resources import spark_session
 from resources.spark_session import SparkUnavailableError, event_log_folder, open_session, spark_config, spark_path
-from tests.processes import free_port
+from tests.processes import PROJECT, free_port
 from tests.servers import in_environment
 
 SECRETS = {
@@ -137,8 +140,10 @@ def test_without_jars_the_error_says_how_to_make_them(jars):
 # Object stores
 
 
-def test_commits_on_s3_are_conditional():
-    assert spark_config("/lake", "local[2]")["spark.delta.logStore.s3a.impl"] == "lakehouse.S3ConditionalLogStore"
+@pytest.mark.parametrize(("scheme", "store"), [("s3a", "S3"), ("file", "Local")])
+def test_commits_are_safe_beside_other_writers(scheme, store):
+    config = spark_config("/lake", "local[2]")
+    assert config[f"spark.delta.logStore.{scheme}.impl"] == f"lakehouse.{store}ConditionalLogStore"
 
 
 def test_amazon_itself_needs_no_setting_but_the_region(monkeypatch):
@@ -203,6 +208,18 @@ def test_without_java_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SparkUnavailableError, match="Java"):
         open_session(str(tmp_path), "local[1]")
+
+
+def test_executors_of_a_server_get_the_code_of_this_process(lake_root, spark_url):
+    def found(batches):
+        for _ in batches:
+            yield pa.record_batch({"path": [path for path in sys.path if path.endswith("/lakehouse-resources.zip")]})
+
+    session = open_session(str(lake_root), spark_url)
+    (archive,) = session.range(0, 1, 1, 1).mapInArrow(found, "path string").collect()
+    with zipfile.ZipFile(archive["path"]) as packed:
+        code = packed.read("resources/engine.py").decode()
+    assert code == (PROJECT / "resources" / "engine.py").read_text(encoding="utf-8")
 
 
 def test_old_event_logs_are_thrown_away_when_a_session_opens(tmp_path, monkeypatch):

@@ -1,12 +1,9 @@
 package lakehouse;
 
-import io.delta.storage.HadoopFileSystemLogStore;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.Arrays;
-import java.util.Iterator;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
@@ -16,14 +13,8 @@ import org.apache.hadoop.fs.Options.CreateFileOptionKeys;
 import org.apache.hadoop.fs.Path;
 import software.amazon.awssdk.awscore.exception.AwsServiceException;
 
-/**
- * Delta's log on S3, safe for any number of writers, in Spark and outside it.
- *
- * <p>A commit is one PUT that S3 refuses where the object exists ({@code If-None-Match: *}), as delta-rs does it. Delta's
- * own {@code S3SingleDriverLogStore} locks within its JVM only: it looks, then writes, and silently overwrites the commit
- * that another process made in between.
- */
-public final class S3ConditionalLogStore extends HadoopFileSystemLogStore {
+/** Delta's log on S3: a commit is one PUT that S3 refuses where the object exists ({@code If-None-Match: *}). */
+public final class S3ConditionalLogStore extends ConditionalLogStore {
 
   private static final int CONFLICT = 409;
   private static final int PRECONDITION_FAILED = 412;
@@ -32,20 +23,21 @@ public final class S3ConditionalLogStore extends HadoopFileSystemLogStore {
     super(configuration);
   }
 
-  /**
-   * Writes a file of the log; unless it may be overwritten, only where there is none.
-   *
-   * @throws FileAlreadyExistsException another writer was first; Delta then looks at its commit and tries the next one
-   */
   @Override
-  public void write(Path path, Iterator<String> actions, Boolean overwrite, Configuration configuration)
-      throws IOException {
-    byte[] content = lines(actions);
+  void replace(Path path, byte[] content, Configuration configuration) throws IOException {
+    put(path.getFileSystem(configuration).createFile(path).overwrite(true), content);
+  }
+
+  @Override
+  void create(Path path, byte[] content, Configuration configuration) throws IOException {
     FileSystem files = path.getFileSystem(configuration);
+    FSDataOutputStreamBuilder<?, ?> builder = files.createFile(path).overwrite(true);
+    // "must": a file system that does not know the option fails, where it would otherwise overwrite.
+    builder.must(CreateFileOptionKeys.FS_OPTION_CREATE_CONDITIONAL_OVERWRITE, true);
     try {
-      put(files, path, content, overwrite);
+      put(builder, content);
     } catch (IOException error) {
-      if (overwrite || !isRefusal(error)) {
+      if (!isRefusal(error)) {
         throw error;
       }
       // The first answer to our own PUT may have been lost on its way, and S3 then refuses its repetition. A commit
@@ -58,24 +50,7 @@ public final class S3ConditionalLogStore extends HadoopFileSystemLogStore {
     }
   }
 
-  /** An object appears whole, when its PUT has succeeded. */
-  @Override
-  public Boolean isPartialWriteVisible(Path path, Configuration configuration) {
-    return false;
-  }
-
-  private static byte[] lines(Iterator<String> actions) {
-    StringBuilder text = new StringBuilder();
-    actions.forEachRemaining(action -> text.append(action).append('\n'));
-    return text.toString().getBytes(StandardCharsets.UTF_8);
-  }
-
-  private static void put(FileSystem files, Path path, byte[] content, boolean overwrite) throws IOException {
-    FSDataOutputStreamBuilder<?, ?> builder = files.createFile(path).overwrite(true);
-    if (!overwrite) {
-      // "must": a file system that does not know the option fails, where it would otherwise overwrite.
-      builder.must(CreateFileOptionKeys.FS_OPTION_CREATE_CONDITIONAL_OVERWRITE, true);
-    }
+  private static void put(FSDataOutputStreamBuilder<?, ?> builder, byte[] content) throws IOException {
     FSDataOutputStream stream = builder.build();
     try {
       stream.write(content);

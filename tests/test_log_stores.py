@@ -1,4 +1,4 @@
-"""The log store that Spark commits with on S3: no commit is lost beside other writers, and none is made twice."""
+"""The log stores that Spark commits with: no commit is lost beside other writers, and none is made twice."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from resources.spark_session import open_session
+from resources.spark_session import open_session, spark_path
 from resources.storage import delta_options
 from tests.processes import PROJECT
-from tests.s3_server import Bucket, new_bucket
+from tests.s3_server import SERVERS, Bucket, new_bucket
 
 APPENDS = 8
 
 OTHER_WRITER = """
-import sys
+import sys, time
 from pathlib import Path
 import pyarrow as pa
 from deltalake import write_deltalake
@@ -38,12 +38,13 @@ while not stop.exists():
     write_deltalake(table, row, mode="append", storage_options=delta_options(table))
     commits += 1
     print(commits, flush=True)
+    time.sleep(0.05)  # without a pause it is always faster than Spark
 """
 
 
-def made(bucket: Bucket) -> str:
+def made(root: str) -> str:
     """Make an empty table; return its location."""
-    table = f"{bucket.uri}/silver/numbers"
+    table = f"{root}/silver/numbers"
     schema = pa.schema([("writer", pa.string()), ("number", pa.int64())])
     DeltaTable.create(table, schema, storage_options=delta_options(table))
     return table
@@ -51,7 +52,7 @@ def made(bucket: Bucket) -> str:
 
 def append(spark, table: str, number: int) -> None:
     row = spark.createDataFrame([("spark", number)], "writer string, number long")
-    row.coalesce(1).write.format("delta").mode("append").save(table.replace("s3://", "s3a://"))
+    row.coalesce(1).write.format("delta").mode("append").save(spark_path(table))
 
 
 def rows(table: str) -> list[tuple[str, int]]:
@@ -60,9 +61,13 @@ def rows(table: str) -> list[tuple[str, int]]:
 
 
 @pytest.mark.slow
-def test_no_commit_of_spark_or_delta_rs_is_lost_when_both_write_one_table(s3, spark_url, tmp_path):
-    table = made(s3)
-    spark = open_session(s3.uri, spark_url)
+@pytest.mark.parametrize("place", ["disk", *SERVERS])
+def test_no_commit_of_spark_or_delta_rs_is_lost_when_both_write_one_table(
+    place, lake_root, spark_url, tmp_path, run_folder, monkeypatch
+):
+    root = str(lake_root) if place == "disk" else new_bucket(run_folder, place, monkeypatch).uri
+    table = made(root)
+    spark = open_session(root, spark_url)
     append(spark, table, 0)
     other = subprocess.Popen(
         [sys.executable, "-c", OTHER_WRITER, table, str(tmp_path / "stop")],
@@ -107,7 +112,7 @@ def refused_as_busy(_: Callable[[], Answer]) -> Answer:
 @pytest.mark.parametrize("first_answer", [lost, refused_as_busy])
 def test_a_commit_is_made_once_whatever_becomes_of_the_first_answer(run_folder, spark_url, monkeypatch, first_answer):
     bucket = new_bucket(run_folder, "moto", monkeypatch)
-    table = made(bucket)
+    table = made(bucket.uri)
     with meddled(bucket, monkeypatch, first_answer) as commits:
         append(open_session(bucket.uri, spark_url), table, 1)
     assert len(commits) > 1
@@ -117,7 +122,7 @@ def test_a_commit_is_made_once_whatever_becomes_of_the_first_answer(run_folder, 
 
 def test_a_commit_that_another_writer_was_faster_with_becomes_the_next(run_folder, spark_url, monkeypatch):
     bucket = new_bucket(run_folder, "moto", monkeypatch)
-    table = made(bucket)
+    table = made(bucket.uri)
 
     def overtaken(forward: Callable[[], Answer]) -> Answer:
         row = pa.table({"writer": ["delta-rs"], "number": pa.array([1], pa.int64())})
