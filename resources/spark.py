@@ -127,7 +127,9 @@ class SparkEngine(DeltaOperations):
         given = self._framed(layout, frame, fit=gate is None)
         with _kept(given) if gate else contextlib.nullcontext(given) as kept:
             rows = gate.frame(kept, self.collect) if gate else kept
-            version = self._commit(layout, opened, rows, "overwrite", metadata, replaceWhere=where.sql)
+            # Spark's SQL knows backslashes in texts; the predicate's does not.
+            replaced = where.sql.replace("\\", "\\\\")
+            version = self._commit(layout, opened, rows, "overwrite", metadata, replaceWhere=replaced)
         # Delta makes no commit of nothing where there was nothing.
         return self._commit_no_rows(self._ready(layout), metadata=metadata) if version is None else version
 
