@@ -66,8 +66,8 @@ $(AZURITE):
 	@command -v npm >/dev/null || { echo 'Azurite comes with npm, and there is no npm here; install Node.js (Debian, Ubuntu: apt-get install npm)' >&2; exit 1; }
 	npm install --silent --no-audit --no-fund --prefix .tools/azurite azurite@3.35.0
 
-test: test-fast ## All tests; the slow ones start servers and browsers and want the machine for themselves
-	$(BIN)/python -m pytest -m slow
+test: test-fast ## All tests; the slow ones start servers, clusters and browsers
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
 
 test-fast: $(READY) ## The tests that take seconds
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto
