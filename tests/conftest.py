@@ -51,10 +51,16 @@ def landing_root(lake_root) -> Path:
 @pytest.fixture(params=ENGINES)
 def engine(request, lake_root, monkeypatch) -> Engine:
     """An engine over the temporary lake."""
-    monkeypatch.setenv("LAKEHOUSE_ENGINE", request.param)
-    if request.param == "spark":
+    return requested_engine(request, lake_root, monkeypatch)
+
+
+def requested_engine(request, lake_root, monkeypatch) -> Engine:
+    """Return the engine that a fixture's parameter names; the embedded one where it has none."""
+    name = getattr(request, "param", "sail")
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", name)
+    if name == "spark":
         monkeypatch.setenv("LAKEHOUSE_SPARK_URL", request.getfixturevalue("spark_url"))
-    return open_engine(request.param, str(lake_root))
+    return open_engine(name, str(lake_root))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

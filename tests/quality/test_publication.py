@@ -16,8 +16,17 @@ from quality.contract import Contract, column
 from quality.judge import Policy
 from quality.publication import Terms, publish_derived, publish_received
 from resources.engine import TableError
+from tests.conftest import ENGINES, requested_engine
 from tests.frames import TEN_LINES, bronze_customers, bronze_transactions, customer_change, refusal, unread
 from tests.scenario import day, rows, sale
+
+on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
+
+
+@pytest.fixture
+def engine(request, lake_root, monkeypatch):
+    """The embedded engine, or both: what may differ is how an engine asks the gate and how it commits."""
+    return requested_engine(request, lake_root, monkeypatch)
 
 
 def good(number, count=3, **about):
@@ -57,6 +66,7 @@ def ledger(engine):
     return [dict(zip(columns, row, strict=True)) for row in rows(engine, "system.row_ledger", *columns)]
 
 
+@on_both
 def test_a_day_is_published_with_its_quarantine_and_its_line_in_the_ledger(engine):
     lines = [*TEN_LINES, TEN_LINES[0], sale("9", Quantity="six")]
     result, said = publish(engine, lines, day(1))
@@ -82,6 +92,7 @@ def test_a_day_is_published_with_its_quarantine_and_its_line_in_the_ledger(engin
     ]
 
 
+@on_both
 def test_good_days_are_published_while_one_is_held_in_one_call(engine):
     result, said = publish(engine, [*good(1), *bad(2), *good(3)], day(1), day(2), day(3))
     assert (result.published, list(result.held)) == ([day(1), day(3)], [day(2)])
@@ -103,6 +114,7 @@ def test_where_every_day_is_held_nothing_is_committed(engine):
     assert len(rows(engine, "silver.quarantine", "rules")) == 6
 
 
+@on_both
 def test_the_last_good_version_of_a_held_day_stays_readable(engine):
     publish(engine, good(1), day(1))
     result, _ = publish(engine, [*good(1), *bad(1, 40, batch_id=2, source_file="transactions/more.csv")], day(1))
@@ -124,6 +136,7 @@ def test_other_days_of_the_table_are_left_alone(engine):
     assert published(engine) == {day(1): 3, day(2): 5}
 
 
+@on_both
 def test_a_day_whose_rows_are_gone_becomes_empty(engine):
     publish(engine, [*good(1), *good(2)], day(1), day(2))
     result, _ = publish(engine, good(2), day(1), day(2))
@@ -208,6 +221,7 @@ def test_a_refused_file_alone_holds_its_day_and_beside_good_rows_it_does_not(eng
     assert published(engine) == {day(2): 3}
 
 
+@on_both
 def test_a_transform_that_loses_rows_is_held_by_the_ledger(engine):
     result = publish_received(
         engine,
@@ -237,6 +251,7 @@ def derived(engine, *found):
     return engine.session().createDataFrame([(when, land, Decimal(money)) for when, land, money in found], schema)
 
 
+@on_both
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
@@ -259,6 +274,7 @@ def test_a_derived_row_outside_its_partitions_is_refused_and_nothing_is_committe
     assert engine.version("gold.example") is None
 
 
+@on_both
 def test_undeclared_columns_of_a_transform_are_left_out(engine):
     frame = derived(engine, (day(1), "UK", 1)).withColumn("helper", F.lit(1))
     publish_derived(engine, DERIVED, frame, [day(1)], run_id="run")
