@@ -38,7 +38,7 @@ while not stop.exists():
     write_deltalake(table, row, mode="append", storage_options=delta_options(table))
     commits += 1
     print(commits, flush=True)
-    time.sleep(0.05)  # without a pause it is always faster than Spark
+    time.sleep(0.4)  # with a shorter pause it is always faster than Spark, which never comes to a commit
 """
 
 
