@@ -90,7 +90,7 @@ def found(engine: Engine, name: str, version: int | None = None) -> list[Row]:
     return sorted((tuple(row.values()) for row in rows), key=repr)
 
 
-@pytest.fixture(params=["disk sail spark", "disk spark sail", "s3 spark sail"])
+@pytest.fixture(params=["disk sail spark", "s3 spark sail"])
 def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Lake:
     """An empty lake, on disk or on an object store, and the order in which the engines take turns."""
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)

@@ -109,6 +109,7 @@ class Shell:
                 shutil.copytree(source, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, self.root / name)
+        (self.root / "deploy").symlink_to(REPOSITORY / "deploy")  # with Spark's jars, if they are made
         programs = self.root / ".venv" / "bin"
         programs.mkdir(parents=True)
         _script(programs / "lakehouse", f'PYTHONPATH="{self.root}" exec "{sys.executable}" -m cli "$@"')

@@ -686,7 +686,7 @@ def test_frames_may_be_three_hundred_columns_wide(engine):
 
 NUMBERS = TableLayout("bronze.numbers", SCHEMA, ("business_date",))
 WRITERS = 4
-ROUNDS = int(os.environ.get("WRITERS_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("WRITERS_ROUNDS", "2"))
 """How often each of several processes writes. It takes some to show a lost commit: set it to 10 after a change."""
 
 
