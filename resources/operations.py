@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ class Description:
     vacuumed: Commit | None
 
 
-class DeltaOperations(DeltaTables):
+class DeltaOperations(DeltaTables, ABC):
     """The Delta operations of an engine."""
 
     def optimize(
@@ -230,6 +231,7 @@ class DeltaOperations(DeltaTables):
             (sum(file.size_bytes for file in removed), sum(file.size_bytes for file in added)),
         )
 
+    @abstractmethod
     def _rewrite(
         self,
         table: str,
@@ -239,15 +241,14 @@ class DeltaOperations(DeltaTables):
         metadata: Mapping[str, str] | None,
     ) -> int | None:
         """Rewrite some partitions; return the version, or None where the engine found nothing to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _delete_stale(self, table: str, hours: int, metadata: Mapping[str, str] | None) -> None:
         """Delete the files that have been out of use for some hours."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _restore(self, table: str, version: int, metadata: Mapping[str, str] | None) -> int:
         """Make an older version the newest, and return the new one."""
-        raise NotImplementedError
 
 
 def is_clustered(opened: DeltaTable) -> bool:
