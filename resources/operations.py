@@ -70,7 +70,6 @@ class Description:
     """A table as its log describes it.
 
     Attributes:
-        clustered: by Spark, with liquid clustering.
         features: reader and writer features beyond the versions of the protocol.
         optimized: the last time files were rewritten, and ``vacuumed`` the last time some were deleted, as far back as
             the log goes.
@@ -82,7 +81,6 @@ class Description:
     version: int
     columns: pa.Schema
     partition_columns: tuple[str, ...]
-    clustered: bool
     partitions: int
     files: int
     small_files: int
@@ -122,8 +120,7 @@ class DeltaOperations(DeltaTables, ABC):
         version = self._rewrite(table, opened, needed, zorder, metadata)
         if version is None:
             return Rewritten(int(opened.version()), skipped=len(chosen))
-        if not is_clustered(opened):  # its order is in the log, too, in actions that delta-rs does not know
-            self._at(table, version).create_checkpoint()  # which spares readers the log of all that was rewritten
+        self._at(table, version).create_checkpoint()  # which spares readers the log of all that was rewritten
         return self._rewritten(table, version, len(chosen))
 
     def vacuum(
@@ -202,7 +199,6 @@ class DeltaOperations(DeltaTables, ABC):
             version=int(opened.version()),
             columns=table_schema(opened),
             partition_columns=tuple(about.partition_columns),
-            clustered=is_clustered(opened),
             partitions=len(groups),
             files=len(files),
             small_files=sum(len(group) for group in groups.values() if is_scattered(group)),
@@ -251,19 +247,12 @@ class DeltaOperations(DeltaTables, ABC):
         """Make an older version the newest, and return the new one."""
 
 
-def is_clustered(opened: DeltaTable) -> bool:
-    """Whether a table is kept in order by liquid clustering, which only Spark can write."""
-    return "clustering" in (opened.protocol().writer_features or ())
-
-
 def _refuse_columns(
     table: str, opened: DeltaTable, partitions: Sequence[Mapping[str, str | None]] | None, zorder: Sequence[str]
 ) -> None:
     own = opened.metadata().partition_columns
     if strangers := sorted({name for selection in partitions or () for name in selection} - {*own}):
         raise TableError(f"{table} is partitioned by {', '.join(own) or 'nothing'}, not by {', '.join(strangers)}")
-    if zorder and is_clustered(opened):
-        raise TableError(f"{table} is clustered, which keeps it in order; optimize it instead")
     names = [field.name for field in opened.schema().fields]
     if unknown := [name for name in zorder if name not in names or name in own]:
         raise TableError(

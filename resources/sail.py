@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from resources.delta_tables import commit_properties, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
-from resources.operations import DeltaOperations, is_clustered
+from resources.operations import DeltaOperations
 from resources.rewriting import rewrite
 from resources.storage import names_below, prepare_environment, table_uri
 
@@ -192,18 +192,16 @@ class SailEngine(DeltaOperations):
     def _rewrite(
         self,
         table: str,
-        opened: DeltaTable,
+        opened: DeltaTable,  # noqa: ARG002 - Spark looks at it; here it is opened anew before the commit
         files: Mapping[Partition, Sequence[DataFile]],
         zorder: Sequence[str],
         metadata: Mapping[str, str] | None,
     ) -> int:
-        _refuse_clustered(table, opened)
         location = table_uri(self.root, table)
         return rewrite(lambda: self._written(table), location, self._options, files, zorder, metadata)
 
     def _delete_stale(self, table: str, hours: int, metadata: Mapping[str, str] | None) -> None:
         opened = self._written(table)
-        _refuse_clustered(table, opened)
         opened.vacuum(
             hours,
             dry_run=False,
@@ -216,7 +214,6 @@ class SailEngine(DeltaOperations):
         from deltalake.exceptions import DeltaError
 
         opened = self._written(table)
-        _refuse_clustered(table, opened)
         try:
             opened.restore(version, commit_properties=commit_properties(metadata))
         except DeltaError as error:
@@ -234,14 +231,6 @@ def _make_findable(location: str, opened: DeltaTable) -> None:
     checkpoints = {int(name[:20]) for name in names if ".checkpoint" in name and name[:20].isdigit()}
     if max(checkpoints, default=-1) > version and not checkpoints & {version - 1, version}:
         opened.create_checkpoint()
-
-
-def _refuse_clustered(table: str, opened: DeltaTable) -> None:
-    if is_clustered(opened):
-        raise TableError(
-            f"{table} has liquid clustering, which only Spark writes; set LAKEHOUSE_ENGINE=spark, or make the table "
-            "anew with partitions, and give it its order with `lakehouse maintain zorder`"
-        )
 
 
 def _write(

@@ -559,7 +559,7 @@ def test_a_table_is_described_by_its_log(sail):
     append(sail, layout, days(1, 2), days(1), days(1))
     found = sail.describe("silver.sales")
     assert (found.version, found.partitions, found.files, found.small_files, found.rows) == (3, 2, 4, 3, 4)
-    assert (found.partition_columns, found.clustered, found.protocol) == (("business_date",), False, (1, 2))
+    assert (found.partition_columns, found.protocol) == (("business_date",), (1, 2))
     assert (found.description, found.properties) == ("What was sold.", {"delta.appendOnly": "true"})
     assert found.columns == SCHEMA
     assert found.bytes == sum(path.stat().st_size for path in stored(sail))
