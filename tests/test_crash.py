@@ -14,30 +14,40 @@ from pathlib import Path
 import pytest
 
 from tests import real_data
+from tests.spark_servers import need_spark
 
 REPOSITORY = Path(__file__).parents[1]
-KILLS = 20
-DAYS = 8
 RUN = [sys.executable, "-m", "cli", "run"]
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_and_then_a_run_give_exact_tables(lake_root):
+@pytest.mark.parametrize(
+    ("engine", "kills", "days_landing", "seconds"),
+    [("sail", 20, 8, 2.5), ("spark", int(os.environ.get("SPARK_KILLS", "3")), 2, 25)],
+)
+def test_kills_at_random_moments_and_then_a_run_give_exact_tables(
+    engine, kills, days_landing, seconds, lake_root, monkeypatch
+):
+    if engine == "spark":
+        need_spark()
+        monkeypatch.setenv("LAKEHOUSE_SPARK_URL", "local[2]")
+        monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    monkeypatch.setenv("LAKEHOUSE_ENGINE", engine)
     seed = random.SystemRandom().randrange(10**6)
     chance = random.Random(seed)  # noqa: S311 - moments of a test, printed below
     landing = lake_root / "landing" / "transactions"
-    days = real_data.files()[:DAYS]
+    days = real_data.files()[:days_landing]
     during = 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         # A day lands before each of the first kills, so that there is work to be killed at.
-        if kill < DAYS:
+        if kill < days_landing:
             real_data.deliver([(landing / days[kill].name, days[kill].read_bytes())])
         before = real_data.versions(lake_root)
         process = subprocess.Popen(
             RUN, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
         _wait_for_work(process, lake_root, before)
-        time.sleep(chance.uniform(0, 2.5))
+        time.sleep(chance.uniform(0, seconds))
         with contextlib.suppress(ProcessLookupError):  # it was faster
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -45,10 +55,10 @@ def test_twenty_kills_at_random_moments_and_then_a_run_give_exact_tables(lake_ro
 
     done = subprocess.run(RUN, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
-    about = f"seed {seed}, {during} commits during {KILLS} kills\n{done.stdout}{done.stderr}"
+    about = f"seed {seed}, {during} commits during {kills} kills\n{done.stdout}{done.stderr}"
     print(about)  # noqa: T201 - without commits between the kills the test would show little
     assert done.returncode == 0, about
-    assert during >= DAYS, about
+    assert during >= days_landing, about
     expected = {
         day: total for day, total in real_data.expected_days().items() if f"{day}.csv" in {d.name for d in days}
     }

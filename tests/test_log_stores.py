@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -23,6 +25,9 @@ from tests.processes import PROJECT
 from tests.s3_server import SERVERS, Bucket, new_bucket
 
 APPENDS = 8
+"""How many rows Spark appends at least."""
+OTHERS = int(os.environ.get("LOG_STORE_COMMITS", str(APPENDS + 1)))
+"""How many delta-rs appends at least, meanwhile."""
 
 OTHER_WRITER = """
 import sys, time
@@ -55,6 +60,12 @@ def append(spark, table: str, number: int) -> None:
     row.coalesce(1).write.format("delta").mode("append").save(spark_path(table))
 
 
+def commit_of_another(bucket: Bucket, table: str) -> None:
+    """Append a row with delta-rs, directly in the store."""
+    row = pa.table({"writer": ["delta-rs"], "number": pa.array([1], pa.int64())})
+    write_deltalake(table, row, mode="append", storage_options={**bucket.environment, "AWS_ALLOW_HTTP": "true"})
+
+
 def rows(table: str) -> list[tuple[str, int]]:
     found = DeltaTable(table, storage_options=delta_options(table)).to_pyarrow_table()
     return sorted((row["writer"], row["number"]) for row in found.to_pylist())
@@ -77,17 +88,20 @@ def test_no_commit_of_spark_or_delta_rs_is_lost_when_both_write_one_table(
         text=True,
     )
     assert other.stdout.readline() == "1\n"
-    for number in range(1, APPENDS):
-        append(spark, table, number)
+    for appends in itertools.count(1):
+        append(spark, table, appends)
+        version = DeltaTable(table, storage_options=delta_options(table)).version()
+        if appends + 1 >= APPENDS and version - appends > OTHERS:
+            break
     (tmp_path / "stop").touch()
     told = other.communicate(timeout=120)[0].splitlines()
     assert other.returncode == 0, told
     commits = int(told[-1])
-    assert commits > APPENDS  # it wrote all the while
+    assert commits >= OTHERS
     assert rows(table) == sorted(
-        [*(("spark", number) for number in range(APPENDS)), *(("delta-rs", number) for number in range(commits))]
+        [*(("spark", number) for number in range(appends + 1)), *(("delta-rs", number) for number in range(commits))]
     )
-    assert DeltaTable(table, storage_options=delta_options(table)).version() == APPENDS + commits
+    assert DeltaTable(table, storage_options=delta_options(table)).version() == appends + 1 + commits
 
 
 class Answer(NamedTuple):
@@ -125,8 +139,7 @@ def test_a_commit_that_another_writer_was_faster_with_becomes_the_next(run_folde
     table = made(bucket.uri)
 
     def overtaken(forward: Callable[[], Answer]) -> Answer:
-        row = pa.table({"writer": ["delta-rs"], "number": pa.array([1], pa.int64())})
-        write_deltalake(table, row, mode="append", storage_options={**bucket.environment, "AWS_ALLOW_HTTP": "true"})
+        commit_of_another(bucket, table)
         return forward()
 
     with meddled(bucket, monkeypatch, overtaken) as commits:
@@ -135,11 +148,29 @@ def test_a_commit_that_another_writer_was_faster_with_becomes_the_next(run_folde
     assert rows(table) == [("delta-rs", 1), ("spark", 2)]
 
 
+def test_deltas_own_log_store_loses_such_a_commit(run_folder, spark_url, monkeypatch):
+    bucket = new_bucket(run_folder, "moto", monkeypatch)
+    table = made(bucket.uri)
+
+    def overtaken(forward: Callable[[], Answer]) -> Answer:
+        commit_of_another(bucket, table)
+        assert rows(table) == [("delta-rs", 1)]
+        return forward()
+
+    with meddled(bucket, monkeypatch, overtaken) as commits:
+        spark = open_session(bucket.uri, spark_url)
+        # The same store by a name for which no log store is set.
+        spark.conf.set("fs.s3n.impl", "org.apache.hadoop.fs.s3a.S3AFileSystem")
+        append(spark, table.replace("s3://", "s3n://"), 2)
+    assert [commit.rpartition("/")[2] for commit in commits] == [f"{1:020}.json"]
+    assert rows(table) == [("spark", 2)]
+
+
 @contextmanager
 def meddled(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, meddle: Callable[[Callable[[], Answer]], Answer]
 ) -> Iterator[list[str]]:
-    """Stand between Spark and the store, and meddle with the first conditional PUT; give the keys of all of them."""
+    """Stand between Spark and the store, and meddle with the first PUT of a commit; give the keys of all of them."""
     store = urlsplit(bucket.environment["AWS_ENDPOINT_URL"]).netloc
     commits: list[str] = []
 
@@ -155,7 +186,7 @@ def meddled(
                 given = connection.getresponse()
                 return Answer(given.status, given.getheaders(), given.read())
 
-            is_commit = self.command == "PUT" and "If-None-Match" in self.headers
+            is_commit = self.command == "PUT" and "/_delta_log/" in self.path and ".json" in self.path
             if is_commit:
                 commits.append(self.path)
             answer = meddle(forward) if is_commit and len(commits) == 1 else forward()
