@@ -14,7 +14,7 @@ from quality.contract import columns_of
 from quality.rules import broken, compile_rules, reader_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pyspark.sql import DataFrame
 
@@ -58,9 +58,22 @@ class Policy:
 
 
 def judge_received(
-    bronze: DataFrame, transform: Callable[[DataFrame], DataFrame], contract: type[Contract], policy: Policy
+    bronze: DataFrame,
+    transform: Callable[[DataFrame], DataFrame],
+    contract: type[Contract],
+    policy: Policy,
+    *,
+    carried: Sequence[str] = (),
 ) -> DataFrame:
     """Judge the rows a silver table makes of bronze rows (current file versions, see ``current``).
+
+    Args:
+        bronze: the rows as received.
+        transform: the table's own function.
+        contract: the table's contract.
+        policy: what the table asks beyond it.
+        carried: columns of bronze to keep beside the judgement, to tell which record became which row. Duplicates are
+            then told apart here, with a content key, too.
 
     Returns:
         The contract's columns, and ``_outcome`` (0 published, 1 duplicate, 2 rejected), ``_rules`` (names of broken
@@ -79,12 +92,12 @@ def judge_received(
     rejected = F.struct(received.alias("raw_record"), *[F.col(name) for name in POINTERS])
     names = [column.name for column in columns_of(contract)]
     about = (RULES, F.when(~good, rejected).alias(REJECTED))
-    if policy.content_key:
+    if policy.content_key and not carried:
         (key,) = policy.key
         outcome = F.when(good, F.lit(PUBLISHED)).otherwise(F.lit(REFUSED)).alias(OUTCOME)
         return frame.select(*names, outcome, *about, F.unhex(F.substring(key, 1, 32)).alias(DIGEST))
-    frame = frame.select(*names, *about, "source_file", "source_record")
-    return _duplicates_marked(frame, policy).select(*names, OUTCOME, RULES, REJECTED)
+    frame = frame.select(*names, *about, *dict.fromkeys(["source_file", "source_record", *carried]))
+    return _duplicates_marked(frame, policy).select(*names, OUTCOME, RULES, REJECTED, *carried)
 
 
 def judge_derived(frame: DataFrame, contract: type[Contract]) -> DataFrame:

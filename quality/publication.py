@@ -101,18 +101,47 @@ def publish_received(
         run_id: kept with every commit and ledger line.
         report: told of each slice, in a sentence.
     """
-    current = current_rows(engine, bronze, days)
     result = Publication()
-    for part in _slices(current.tallies):
-        judged = judge_received(_only(current.frame, part, "business_date"), transform, terms.contract, terms.policy)
-        audit = Audit("business_date", {day: current.tallies[day] for day in part}, terms.policy)
-        _audited_commit(engine, terms, judged, part, audit, result, run_id)
+    for judged in judged_days(engine, terms, transform, bronze, days):
+        part = list(judged.tallies)
+        audit = Audit("business_date", judged.tallies, terms.policy)
+        _audited_commit(engine, terms, judged.frame, part, audit, result, run_id)
         rejected = quarantined(terms.name, audit.rejected, audit.reasons(), columns_of(terms.contract))
         _write_quarantine(engine, terms.name, rejected, part, run_id)
         _write_ledger(engine, terms.name, audit, result.version, run_id)
         result.rejected.append(rejected)
         report(_sentence(terms.name, part, audit))
     return result
+
+
+@dataclass(frozen=True)
+class JudgedDays:
+    """Judged rows of some days, and a tally for each day that already knows rows in and superseded rows."""
+
+    frame: DataFrame
+    tallies: dict[dt.date, DayTally]
+
+
+def judged_days(
+    engine: Engine,
+    terms: Terms,
+    transform: Callable[[DataFrame], DataFrame],
+    bronze: DataFrame,
+    days: Sequence[dt.date],
+    *,
+    carried: Sequence[str] = (),
+) -> Iterator[JudgedDays]:
+    """Judge bronze's rows of some days, all file versions, in slices of bounded size; nothing is written.
+
+    Every publication starts from this, and so does whoever computes again what one should have come to. ``carried``
+    is for the latter (see ``judge_received``).
+    """
+    current = current_rows(engine, bronze, days)
+    for part in _slices(current.tallies):
+        frame = judge_received(
+            _only(current.frame, part, "business_date"), transform, terms.contract, terms.policy, carried=carried
+        )
+        yield JudgedDays(frame, {day: current.tallies[day] for day in part})
 
 
 def publish_derived(
