@@ -42,25 +42,41 @@ class DayTally:
     Attributes:
         rows_in: rows of the input, counted apart from the judged stream; None where the table derives its rows.
         superseded: rows of file versions that a newer version has replaced.
+        discarded: rows that somebody decided to leave out.
+        late: rows of the input that landed after the day they are about.
+        replayed: rows that carry a fix and are not rejected any more.
         rules: rejected rows by rule; a row counts once for each rule it broke.
+        released: who decided to publish the day whatever share of it is rejected, and why; None where nobody did.
     """
 
     rows_in: int | None = None
     superseded: int = 0
+    discarded: int = 0
+    late: int = 0
+    replayed: int = 0
     published: int = 0
     duplicate: int = 0
     rejected: int = 0
     rules: Counter[str] = field(default_factory=Counter)
     repeated_keys: int = 0
+    released: str | None = None
 
     def reason_to_hold(self, policy: Policy) -> str | None:
         """Return why the day must be held, in one sentence, or None if it may be published."""
+        return self.defect(policy) or (None if self.released else self.worth_a_look(policy))
+
+    def defect(self, policy: Policy) -> str | None:
+        """Return what nobody can wave through, or None."""
         if self.rows_in is not None:
-            accounted = self.published + self.rejected + self.duplicate + self.superseded
+            accounted = self.published + self.rejected + self.duplicate + self.superseded + self.discarded
             if accounted != self.rows_in:
                 return f"the row ledger does not balance: {self.rows_in} rows in, {accounted} accounted for"
         if self.repeated_keys:
             return f"{self.repeated_keys} keys ({', '.join(policy.key)}) occur more than once"
+        return None
+
+    def worth_a_look(self, policy: Policy) -> str | None:
+        """Return why somebody should look at the day before it is published, or None; a release waves it through."""
         if self.rejected and not self.published:
             return f"all {self.rejected} rows are rejected{self._worst()}"
         judged = self.rejected + self.published + self.duplicate
