@@ -10,20 +10,25 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES
+from quality.contract import day_rules_of
+from quality.day_rules import Figures, trailing
+from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, WARNED
+from quality.rules import every_rule
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from quality.contract import Contract
     from quality.judge import Policy
 
-_JUDGEMENT = (OUTCOME, RULES, REJECTED, DIGEST)
-_ROWS, _DISTINCT = "count_all", "distinct"
+_JUDGEMENT = (OUTCOME, RULES, WARNED, REJECTED, DIGEST)
+_ROWS, _DISTINCT, _RULE, _HOUR = "count_all", "distinct", "_rule", "_hour"
 
 
 class HeldError(Exception):
@@ -46,6 +51,9 @@ class DayTally:
         late: rows of the input that landed after the day they are about.
         replayed: rows that carry a fix and are not rejected any more.
         rules: rejected rows by rule; a row counts once for each rule it broke.
+        warned: published rows by rule that warns, likewise; a day rule that warns counts once.
+        findings: what day rules found wrong, by their name, in words.
+        holding: rules that hold the day: broken rules about rows and findings, each in words.
         released: who decided to publish the day whatever share of it is rejected, and why; None where nobody did.
     """
 
@@ -58,6 +66,9 @@ class DayTally:
     duplicate: int = 0
     rejected: int = 0
     rules: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
+    findings: dict[str, str] = field(default_factory=dict)
+    holding: dict[str, str] = field(default_factory=dict)
     repeated_keys: int = 0
     released: str | None = None
 
@@ -77,6 +88,8 @@ class DayTally:
 
     def worth_a_look(self, policy: Policy) -> str | None:
         """Return why somebody should look at the day before it is published, or None; a release waves it through."""
+        if self.holding:
+            return "; ".join(f"{name}: {what}" for name, what in self.holding.items())
         if self.rejected and not self.published:
             return f"all {self.rejected} rows are rejected{self._worst()}"
         judged = self.rejected + self.published + self.duplicate
@@ -99,11 +112,20 @@ class Audit:
         partition_column: the date column that names a row's partition.
         tallies: one per partition of the write, with ``rows_in`` and ``superseded`` where they are known.
         policy: when to hold.
+        contract: says which rules hold a day, and what is asked of a whole day; without it nothing is.
+        earlier: figures of earlier days, for the day rules that look back (``day_rules.earlier_figures``).
         strict: hold a day with any rejected row (tables made from other tables have no quarantine).
     """
 
     def __init__(
-        self, partition_column: str, tallies: Mapping[dt.date, DayTally], policy: Policy, *, strict: bool = False
+        self,
+        partition_column: str,
+        tallies: Mapping[dt.date, DayTally],
+        policy: Policy,
+        *,
+        contract: type[Contract] | None = None,
+        earlier: Mapping[dt.date, Figures] | None = None,
+        strict: bool = False,
     ) -> None:
         """Start counting."""
         self.tallies = dict(tallies)
@@ -111,6 +133,13 @@ class Audit:
         self._column = partition_column
         self._policy = policy
         self._strict = strict
+        rules = every_rule(contract, policy) if contract else []
+        self._holding = {rule.name: rule.reason for rule in rules if rule.action == "hold"}
+        self._day_rules = day_rules_of(contract) if contract else ()
+        self._summed = list(dict.fromkeys(rule.summed for rule in self._day_rules if rule.summed))
+        self._timed = list(dict.fromkeys(rule.timed for rule in self._day_rules if rule.timed))
+        self._earlier = dict(earlier or {})
+        self._figures: dict[dt.date, Figures] = defaultdict(Figures)
         self._key_columns = list(dict.fromkeys([partition_column, *policy.key]))
         self._keys: list[pa.Table] = []
         self._seen: dict[dt.date, set[bytes]] = defaultdict(set)
@@ -126,18 +155,22 @@ class Audit:
             if DIGEST in batch.schema.names:
                 outcomes = self._repeats_marked(batch.column(self._column), outcomes, batch.column(DIGEST).to_pylist())
             self._count(batch.column(self._column), outcomes)
-            good = batch.drop_columns([name for name in _JUDGEMENT if name in batch.schema.names])
+            good = batch
             if pc.max(outcomes).as_py() != PUBLISHED:
                 refused = batch.filter(pc.equal(outcomes, REFUSED))
                 if refused.num_rows:
                     self._keep(pa.Table.from_batches([refused]))
-                good = good.filter(pc.equal(outcomes, PUBLISHED))
+                good = batch.filter(pc.equal(outcomes, PUBLISHED))
+            self._take_warnings(good)
+            good = good.drop_columns([name for name in _JUDGEMENT if name in batch.schema.names])
+            self._take_figures(good)
             if self._strict:
                 self._keys.append(pa.Table.from_batches([good.select(self._key_columns)]))
             if good.num_rows:
                 yield good
         if self._keys:
             self._take_repeated_keys(pa.concat_tables(self._keys).group_by(self._key_columns).aggregate([([], _ROWS)]))
+        self._judge_days()
         self._verdict()
 
     def frame(self, frame: DataFrame, collect: Callable[[DataFrame], pa.Table]) -> DataFrame:
@@ -160,6 +193,15 @@ class Audit:
         if self._strict:
             keys = good.groupBy(*self._key_columns).agg(F.count(F.lit(1)).alias(_ROWS))
             self._take_repeated_keys(collect(keys.where(F.col(_ROWS) > 1)))
+        if WARNED in frame.columns:
+            by_rule = good.select(self._column, F.explode(WARNED).alias(_RULE)).groupBy(self._column, _RULE)
+            self._add_warnings(collect(by_rule.agg(F.count(F.lit(1)).alias(_ROWS))))
+        for name in self._summed:
+            sums = good.groupBy(self._column).agg(F.sum(name).alias(name))
+            self._add_sums(collect(sums), name, name)
+        for name in self._timed:
+            self._add_hours(collect(good.select(self._column, F.hour(name).alias(_HOUR)).distinct()), name)
+        self._judge_days()
         self._verdict()
         return good.drop(*_JUDGEMENT)
 
@@ -191,6 +233,64 @@ class Audit:
                 else:
                     seen.add(digest)
         return pa.array(marked, outcomes.type)
+
+    def _take_warnings(self, good: pa.RecordBatch) -> None:
+        """Count the broken rules of rows to publish; most batches have none, and cost no more than to see that."""
+        if WARNED not in good.schema.names:
+            return
+        broken = good.column(WARNED)
+        rules = broken.flatten()
+        if len(rules):
+            days = good.column(self._column).take(pc.list_parent_indices(broken))
+            self._add_warnings(
+                pa.table({self._column: days, _RULE: rules}).group_by([self._column, _RULE]).aggregate([([], _ROWS)])
+            )
+
+    def _add_warnings(self, counts: pa.Table) -> None:
+        names = (self._column, _RULE, _ROWS)
+        for day, rule, rows in zip(*(counts.column(name).to_pylist() for name in names), strict=True):
+            self._tally(day).warned[rule] += rows
+
+    def _take_figures(self, good: pa.RecordBatch) -> None:
+        """Take what the day rules need of rows to publish."""
+        days = good.column(self._column)
+        for name in self._summed:
+            by_day = pa.table({self._column: days, name: good.column(name)}).group_by(self._column)
+            self._add_sums(by_day.aggregate([(name, "sum")]), name, f"{name}_sum")
+        for name in self._timed:
+            local = good.column(name).cast(pa.timestamp("us"))  # in UTC, without asking for a database of time zones
+            hours = pa.table({self._column: days, _HOUR: pc.hour(local)})
+            self._add_hours(hours.group_by([self._column, _HOUR]).aggregate([]), name)
+
+    def _add_sums(self, sums: pa.Table, name: str, column: str) -> None:
+        for day, value in zip(sums.column(self._column).to_pylist(), sums.column(column).to_pylist(), strict=True):
+            known = self._figures[day].sums
+            known[name] = known.get(name, Decimal(0)) + Decimal(value or 0)
+
+    def _add_hours(self, hours: pa.Table, name: str) -> None:
+        for day, hour in zip(hours.column(self._column).to_pylist(), hours.column(_HOUR).to_pylist(), strict=True):
+            self._figures[day].hours.setdefault(name, set()).add(hour)
+
+    def _judge_days(self) -> None:
+        """Evaluate the rules about whole days, earlier days first: the others are compared with them."""
+        known = self._earlier
+        for day, tally in sorted(self.tallies.items()):
+            for name, reason in self._holding.items():
+                if tally.rules[name]:
+                    tally.holding[name] = f"{tally.rules[name]} rows break it ({reason})"
+            figures = self._figures[day]
+            figures.rows, figures.duplicates = tally.published, tally.duplicate
+            for rule in self._day_rules:
+                found = rule.finding(figures, [known[other] for other in trailing(day, rule) if other in known])
+                if found is None:
+                    continue
+                tally.findings[rule.name] = found
+                if rule.when_broken == "hold":
+                    tally.holding[rule.name] = found
+                else:
+                    tally.warned[rule.name] += 1
+            if figures.rows and tally.reason_to_hold(self._policy) is None:
+                known[day] = figures
 
     def _count(self, days: pa.Array, outcomes: pa.Array) -> None:
         self._add_up(

@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING
 
 from quality.casting import RECEIVED
 from quality.contract import columns_of
-from quality.rules import broken, compile_rules, reader_rule
+from quality.rules import broken, compile_rules, lookups, reader_rule
+from resources.engine import MissingTableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from quality.contract import Contract
+    from quality.rules import Rule
 
-OUTCOME, RULES, REJECTED, DIGEST = "_outcome", "_rules", "_rejected", "_digest"
+    Tables = Callable[[str], DataFrame]
+    """Reads another table by name, as ``Engine.read`` does."""
+
+OUTCOME, RULES, WARNED, REJECTED, DIGEST = "_outcome", "_rules", "_warned", "_rejected", "_digest"
 PUBLISHED, DUPLICATE, REFUSED = 0, 1, 2
 SUPERSEDED_MARK = "file:superseded"
 POINTERS = (
@@ -63,7 +68,9 @@ def judge_received(
     contract: type[Contract],
     policy: Policy,
     *,
+    tables: Tables | None = None,
     carried: Sequence[str] = (),
+    report: Callable[[str], None] = lambda _: None,
 ) -> DataFrame:
     """Judge the rows a silver table makes of bronze rows (current file versions, see ``current``).
 
@@ -72,42 +79,105 @@ def judge_received(
         transform: the table's own function.
         contract: the table's contract.
         policy: what the table asks beyond it.
+        tables: reads the other tables that rules need; without it such rules are not evaluated.
         carried: columns of bronze to keep beside the judgement, to tell which record became which row. Duplicates are
             then told apart here, with a content key, too.
+        report: told of each rule that is not evaluated, because a table it needs was never written.
 
     Returns:
         The contract's columns, and ``_outcome`` (0 published, 1 duplicate, 2 rejected), ``_rules`` (names of broken
-        rules) and ``_rejected`` (for a rejected row: what was received and where it stands; else null). With a content
-        key, duplicates are still among the published and ``_digest`` is half of the key, for the audit to find them.
+        rules that reject or hold), ``_warned`` (names of broken rules that warn, if the contract has any) and
+        ``_rejected`` (for a rejected row: what was received and where it stands; else null). With a content key,
+        duplicates are still among the published and ``_digest`` is half of the key, for the audit to find them.
     """
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-    frame = transform(bronze)
     unread = F.col("reject_reason").isNotNull()
-    by_contract = broken(compile_rules(contract, event_time=policy.event_time, received=True))
+    frame, rules = _marked(transform(bronze), contract, policy.key, tables, report, seen=~unread)
+    rules = compile_rules(contract, event_time=policy.event_time, received=True) + rules
+    by_contract = broken([rule for rule in rules if rule.action != "warn"])
     frame = frame.withColumn(RULES, F.when(unread, F.array(reader_rule(F.col("reject_reason")))).otherwise(by_contract))
     good = F.size(RULES) == 0
+    warnings = _warnings(rules)
     sent = F.coalesce(F.col("raw_record"), F.col("reject_reason"))
     received = F.when(unread, sent).otherwise(F.to_json(F.col(RECEIVED)))
     rejected = F.struct(received.alias("raw_record"), *[F.col(name) for name in POINTERS])
     names = [column.name for column in columns_of(contract)]
-    about = (RULES, F.when(~good, rejected).alias(REJECTED))
+    about = (RULES, *warnings, F.when(~good, rejected).alias(REJECTED))
     if policy.content_key and not carried:
         (key,) = policy.key
         outcome = F.when(good, F.lit(PUBLISHED)).otherwise(F.lit(REFUSED)).alias(OUTCOME)
         return frame.select(*names, outcome, *about, F.unhex(F.substring(key, 1, 32)).alias(DIGEST))
     frame = frame.select(*names, *about, *dict.fromkeys(["source_file", "source_record", *carried]))
-    return _duplicates_marked(frame, policy).select(*names, OUTCOME, RULES, REJECTED, *carried)
+    return _duplicates_marked(frame, policy).select(
+        *names, OUTCOME, RULES, *[WARNED for _ in warnings], REJECTED, *carried
+    )
 
 
-def judge_derived(frame: DataFrame, contract: type[Contract]) -> DataFrame:
-    """Judge the rows of a table made from other tables: a broken rule is a defect of ours and will hold the day."""
+def judge_derived(
+    frame: DataFrame,
+    contract: type[Contract],
+    key: Sequence[str] = (),
+    *,
+    tables: Tables | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> DataFrame:
+    """Judge the rows of a table made from other tables: a rule that rejects is a defect of ours and will hold the day.
+
+    See ``judge_received`` for the columns it adds and for ``tables`` and ``report``.
+    """
     from pyspark.sql import functions as F  # noqa: N812
 
     names = [column.name for column in columns_of(contract)]
-    tagged = frame.select(*names).withColumn(RULES, broken(compile_rules(contract)))
+    frame, rules = _marked(frame.select(*names), contract, key, tables, report)
+    rules = compile_rules(contract) + rules
     outcome = F.when(F.size(RULES) == 0, F.lit(PUBLISHED)).otherwise(F.lit(REFUSED))
-    return tagged.withColumn(OUTCOME, outcome)
+    tagged = frame.withColumn(RULES, broken([rule for rule in rules if rule.action != "warn"]))
+    return tagged.select(*names, RULES, *_warnings(rules), outcome.alias(OUTCOME))
+
+
+def _marked(
+    frame: DataFrame,
+    contract: type[Contract],
+    key: Sequence[str],
+    tables: Tables | None,
+    report: Callable[[str], None],
+    *,
+    seen: Column | None = None,
+) -> tuple[DataFrame, list[Rule]]:
+    """Join what rules need of other rows and tables to a frame, and return it with the rules that can be evaluated.
+
+    Args:
+        frame: the typed rows.
+        contract: their contract.
+        key: the table's key.
+        tables: reads other tables.
+        report: told of each rule that cannot be evaluated.
+        seen: true for the rows that a rule about rows together is shown.
+    """
+    rules = []
+    shown = frame if seen is None else frame.where(seen)
+    for lookup in lookups(contract, key):
+        try:
+            others = [_read(tables, name) for name in lookup.tables]
+        except MissingTableError as error:
+            report(f"the rule {lookup.rule.name} is not evaluated: {error}")
+            continue
+        frame = lookup.marked(frame, shown, *others)
+        rules.append(lookup.rule)
+    return frame, rules
+
+
+def _read(tables: Tables | None, name: str) -> DataFrame:
+    if tables is None:
+        raise MissingTableError(f"{name} is not at hand")
+    return tables(name)
+
+
+def _warnings(rules: Sequence[Rule]) -> list[Column]:
+    """Return the column of broken rules that warn; none for a contract without any."""
+    warning = [rule for rule in rules if rule.action == "warn"]
+    return [broken(warning).alias(WARNED)] if warning else []
 
 
 def _duplicates_marked(frame: DataFrame, policy: Policy) -> DataFrame:

@@ -1,7 +1,8 @@
 """Rules: a contract compiled to one projection that names, for each row, the rules it breaks.
 
-Belongs here: the meaning of every rule as a Spark expression. A null value passes every rule but ``not_null``, as in
-Pandera. What happens to a row that breaks a rule is ``judge``'s matter.
+Belongs here: the meaning of every rule as a Spark expression, and the version of a set of rules. A null value passes
+every rule but ``not_null``, as in Pandera. What happens to a row that breaks a rule is ``judge``'s matter; what is
+asked of a whole day, ``day_rules``'.
 
 =========================  ==========================================================================================
 ``record:<kind>``          the landing reader could not read the record (``fields``, ``quote``, ``encoding`` ...)
@@ -10,30 +11,74 @@ Pandera. What happens to a row that breaks a rule is ``judge``'s matter.
 ``<column>:not_null``      no value was received, or none could be derived
 ``<column>:<check>``       a built-in check of the contract, by Pandera's name
 ``<column>:on_business_date``  the row's own date is not the business date of its partition
+``<column>:references``    the value stands nowhere in the column of the other table
+``row:<function>``         a function of the contract's over columns of the row
+``table:<function>``       a function of the contract's over rows together, or other tables
+``day:<rule>``             what the contract asks of a whole day
 =========================  ==========================================================================================
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import inspect
+import json
 import operator
 import re
+import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quality.casting import RECEIVED
-from quality.contract import columns_of
+from quality.contract import columns_of, custom_rules_of, day_rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
-    from quality.contract import Contract, ContractColumn
+    from quality.contract import Action, Contract, ContractColumn, CustomRule
+    from quality.judge import Policy
+
+_VERSION_DIGITS = 12
 
 
-def compile_rules(
-    contract: type[Contract], *, event_time: str | None = None, received: bool = False
-) -> list[tuple[str, Column]]:
-    """Return each rule's name and the condition that is true for a row that breaks it.
+@dataclass(frozen=True)
+class Rule:
+    """One rule about rows.
+
+    Attributes:
+        name: as quarantine and ledger say it.
+        reason: what must hold, in words.
+        action: what a broken row does.
+        columns: the columns of the contract that it judges.
+        condition: makes the condition that is true for a row that breaks it; only that needs an engine.
+    """
+
+    name: str
+    reason: str
+    action: Action
+    columns: tuple[str, ...]
+    condition: Callable[[], Column]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A rule about rows that takes more than the row: its condition reads a column that ``marked`` joins to them.
+
+    Attributes:
+        tables: the tables it reads.
+        marked: adds that column to a frame, given the rows a rule about rows together is shown, and the tables' frames.
+    """
+
+    rule: Rule
+    tables: tuple[str, ...]
+    marked: Callable[..., DataFrame]
+
+
+def compile_rules(contract: type[Contract], *, event_time: str | None = None, received: bool = False) -> list[Rule]:
+    """Return the rules that a row is judged by alone, in the order of the contract.
 
     Args:
         contract: the table's contract.
@@ -44,28 +89,41 @@ def compile_rules(
     Raises:
         TypeError: the contract has a check that is not known here.
     """
-    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
-
-    rules: list[tuple[str, Column]] = []
+    rules: list[Rule] = []
     for column in columns_of(contract):
         rules += _presence(column, received=received)
         for check, arguments in column.checks:
             if check not in _PASSES:
                 raise TypeError(f"{contract.__name__}.{column.name}: the check {check!r} cannot judge a row here")
-            rules.append(
-                (f"{column.name}:{_NAMES.get(check, check)}", ~_PASSES[check](F.col(column.name), **arguments))
-            )
+            rules.append(_check(column, check, arguments))
     if event_time is not None:
-        off = F.to_date(F.col(event_time)) != F.col("business_date")
-        rules.append((f"{event_time}:on_business_date", off))
-    return rules
+        rules.append(_on_business_date(event_time))
+    return rules + [_row_rule(custom) for custom in custom_rules_of(contract) if custom.columns]
 
 
-def broken(rules: Sequence[tuple[str, Column]]) -> Column:
+def lookups(contract: type[Contract], key: Sequence[str]) -> list[Lookup]:
+    """Return the rules of a contract that need other rows or other tables.
+
+    Args:
+        contract: the table's contract.
+        key: the columns by which a rule about rows together names the broken ones.
+    """
+    found = [_reference(column) for column in columns_of(contract) if column.references]
+    return found + [_table_rule(contract, custom, key) for custom in custom_rules_of(contract) if not custom.columns]
+
+
+def every_rule(contract: type[Contract], policy: Policy) -> list[Rule]:
+    """Return all rules about rows of a table: those a row is judged by alone, then those that need other rows."""
+    received = policy.event_time is not None
+    alone = compile_rules(contract, event_time=policy.event_time, received=received)
+    return alone + [lookup.rule for lookup in lookups(contract, policy.key)]
+
+
+def broken(rules: Sequence[Rule]) -> Column:
     """Return the array of the names of the rules a row breaks; empty for a good row."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-    return F.array_compact(F.array(*[F.when(condition, F.lit(name)) for name, condition in rules]))
+    return F.array_compact(F.array(*[F.when(rule.condition(), F.lit(rule.name)) for rule in rules]))
 
 
 def reader_rule(reason: Column) -> Column:
@@ -76,16 +134,153 @@ def reader_rule(reason: Column) -> Column:
     return F.when(kind.startswith("file:"), kind).otherwise(F.concat(F.lit("record:"), kind))
 
 
-def _presence(column: ContractColumn, *, received: bool) -> list[tuple[str, Column]]:
-    from pyspark.sql import functions as F  # noqa: N812
+def rules_version(contract: type[Contract], policy: Policy) -> str:
+    """Return the version of a table's rules: it changes with any rule, and with nothing else.
 
-    missing = F.col(column.name).isNull()
+    It is the start of a hash over the columns, their types and checks, the source text of the custom rules, the day
+    rules and the policy. Descriptions are not in it; nor are functions that a custom rule calls.
+    """
+    columns = [
+        (
+            column.name,
+            column.type.simpleString(),
+            column.nullable,
+            column.source,
+            column.checks,
+            column.when_broken,
+            dataclasses.astuple(column.references) if column.references else None,
+        )
+        for column in columns_of(contract)
+    ]
+    custom = [(rule.name, rule.reason, rule.action, _source(rule.function)) for rule in custom_rules_of(contract)]
+    days = [(type(rule).__name__, dataclasses.asdict(rule)) for rule in day_rules_of(contract)]
+    canonical = json.dumps([columns, custom, days, dataclasses.asdict(policy)], default=_canonical, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_VERSION_DIGITS]
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=repr)
+    return value.pattern if isinstance(value, re.Pattern) else str(value)
+
+
+def _source(function: Callable[..., Any]) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except OSError:  # made at a prompt: its instructions stand for its text
+        return f"{function.__code__.co_code.hex()} {function.__code__.co_consts!r} {function.__code__.co_names!r}"
+
+
+def _presence(column: ContractColumn, *, received: bool) -> list[Rule]:
+    """Return the rules that a value is there; they always reject, for a column without its value has no use."""
+
+    def missing() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        return F.col(column.name).isNull()
+
+    def blank() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        sent = F.trim(F.col(f"{RECEIVED}.{column.source}"))
+        return sent.isNull() | (sent == "")
+
+    name, own = column.name, (column.name,)
     if column.source is None or not received:
-        return [] if column.nullable else [(f"{column.name}:not_null", missing)]
-    sent = F.trim(F.col(f"{RECEIVED}.{column.source}"))
-    blank = sent.isNull() | (sent == "")
-    rules = [(f"{column.name}:readable", missing & ~blank)]
-    return rules if column.nullable else [*rules, (f"{column.name}:not_null", missing & blank)]
+        not_null = Rule(f"{name}:not_null", f"{name} is given", "reject", own, missing)
+        return [] if column.nullable else [not_null]
+    type_ = column.type.simpleString()
+    readable = Rule(f"{name}:readable", f"{name} can be read as {type_}", "reject", own, lambda: missing() & ~blank())
+    not_null = Rule(f"{name}:not_null", f"{name} is given", "reject", own, lambda: missing() & blank())
+    return [readable] if column.nullable else [readable, not_null]
+
+
+def _check(column: ContractColumn, check: str, arguments: Mapping[str, Any]) -> Rule:
+    def condition() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        return ~_PASSES[check](F.col(column.name), **arguments)
+
+    name = f"{column.name}:{_NAMES.get(check, check)}"
+    reason = f"{column.name} is {check_text(check, arguments)}"
+    return Rule(name, reason, column.when_broken, (column.name,), condition)
+
+
+def _on_business_date(event_time: str) -> Rule:
+    def condition() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        return F.to_date(F.col(event_time)) != F.col("business_date")
+
+    reason = f"{event_time} lies on the business date of its partition"
+    return Rule(f"{event_time}:on_business_date", reason, "reject", (event_time,), condition)
+
+
+def _row_rule(custom: CustomRule) -> Rule:
+    def condition() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        good = custom.function(**{name: F.col(name) for name in custom.columns})
+        return ~F.coalesce(good, F.lit(True))  # noqa: FBT003 - a literal column
+
+    return Rule(custom.name, custom.reason, custom.action, custom.columns, condition)
+
+
+def _reference(column: ContractColumn) -> Lookup:
+    target = column.references
+    if target is None:
+        raise ValueError(f"{column.name} references no table")
+    mark = f"_known_{column.name}"
+
+    def condition() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        return F.col(column.name).isNotNull() & F.col(mark).isNull()
+
+    def marked(frame: DataFrame, _: DataFrame, other: DataFrame) -> DataFrame:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        known = other.select(F.col(target.column).cast(column.type).alias(mark)).distinct()
+        return frame.join(F.broadcast(known), F.col(column.name) == F.col(mark), "left")
+
+    reason = f"{column.name} is found in {target.table}.{target.column}"
+    rule = Rule(f"{column.name}:references", reason, target.action, (column.name,), condition)
+    return Lookup(rule, (target.table,), marked)
+
+
+def _table_rule(contract: type[Contract], custom: CustomRule, key: Sequence[str]) -> Lookup:
+    mark = f"_broken_{custom.name.partition(':')[2]}"
+    columns = {column.name for column in columns_of(contract)}
+
+    def condition() -> Column:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        return F.col(mark).isNotNull()
+
+    def marked(frame: DataFrame, shown: DataFrame, *others: DataFrame) -> DataFrame:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        found = custom.function(shown, *others)
+        names = found.columns
+        if not names or not columns.issuperset(names):
+            raise TypeError(
+                f"{contract.__name__}.{mark.removeprefix('_broken_')} returns the columns {', '.join(names)}; it must "
+                f"return keys of broken rows: {', '.join(key)}, or other columns of the contract"
+            )
+        return frame.join(found.distinct().withColumn(mark, F.lit(1)), on=names, how="left")
+
+    rule = Rule(custom.name, custom.reason, custom.action, (), condition)
+    return Lookup(rule, tuple(table for _, table in custom.tables), marked)
+
+
+def check_text(check: str, arguments: Mapping[str, Any]) -> str:
+    """Say a built-in check in words: ``one of sale, return`` or ``-100,000 to 100,000``."""
+    if check in {"isin", "notin"}:
+        (values,) = arguments.values()
+        return f"{'one of' if check == 'isin' else 'none of'} {', '.join(map(str, values))}"
+    if check == "in_range":
+        return f"{arguments['min_value']:,} to {arguments['max_value']:,}"
+    return f"{check.replace('_', ' ')} {', '.join(map(str, arguments.values()))}"
 
 
 def _in_range(value: Column, min_value: Any, max_value: Any, **ends: bool) -> Column:
