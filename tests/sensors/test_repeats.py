@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+import dagster as dg
 import pytest
 
+from lakehouse_assets import assets
 from resources import ingestion, staging
 from sensors.repeats import ATTEMPTS, FIRST_PAUSE, failed, interrupted
 from sensors.requests import ASKED
@@ -16,7 +18,8 @@ ASKED_FIRST = "transactions:2011-03-01:2011-03-01:abc"
 
 
 @pytest.fixture
-def line(landing_root) -> Line:
+def line(landing_root, monkeypatch) -> Line:
+    monkeypatch.setattr(assets, "_RETRIES", dg.RetryPolicy(max_retries=2))  # the step's own retries need not wait
     return Line(landing_root)
 
 
@@ -41,7 +44,6 @@ def storage_is_away(monkeypatch):
         raise ConnectionError("storage is away")
 
     monkeypatch.setattr(staging, "stage", away)
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)  # the step's own retries need not wait
 
 
 @pytest.mark.usefixtures("storage_is_away")
