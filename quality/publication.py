@@ -16,9 +16,11 @@ import pyarrow as pa
 from quality.audit import Audit, DayTally, HeldError
 from quality.contract import arrow_schema, columns_of
 from quality.current import current_rows
+from quality.day_rules import earlier_figures
 from quality.judge import Policy, judge_derived, judge_received
 from quality.ledger import LEDGER, ledger_lines
 from quality.quarantine import QUARANTINE, quarantined
+from quality.rules import rules_version
 from resources.engine import TableLayout
 from resources.predicates import Predicate
 
@@ -46,6 +48,11 @@ class Terms:
     policy: Policy
     partition_column: str
     description: str = ""
+
+    @property
+    def rules_version(self) -> str:
+        """The version of the rules that its rows are judged by."""
+        return rules_version(self.contract, self.policy)
 
     @property
     def layout(self) -> TableLayout:
@@ -102,9 +109,9 @@ def publish_received(
         report: told of each slice, in a sentence.
     """
     result = Publication()
-    for judged in judged_days(engine, terms, transform, bronze, days):
+    for judged in judged_days(engine, terms, transform, bronze, days, report=report):
         part = list(judged.tallies)
-        audit = Audit("business_date", judged.tallies, terms.policy)
+        audit = _audit(engine, terms, judged.tallies)
         _audited_commit(engine, terms, judged.frame, part, audit, result, run_id)
         rejected = quarantined(terms.name, audit.rejected, audit.reasons(), columns_of(terms.contract))
         _write_quarantine(engine, terms.name, rejected, part, run_id)
@@ -130,6 +137,7 @@ def judged_days(
     days: Sequence[dt.date],
     *,
     carried: Sequence[str] = (),
+    report: Report = lambda _: None,
 ) -> Iterator[JudgedDays]:
     """Judge bronze's rows of some days, all file versions, in slices of bounded size; nothing is written.
 
@@ -139,21 +147,38 @@ def judged_days(
     current = current_rows(engine, bronze, days)
     for part in _slices(current.tallies):
         frame = judge_received(
-            _only(current.frame, part, "business_date"), transform, terms.contract, terms.policy, carried=carried
+            _only(current.frame, part, "business_date"),
+            transform,
+            terms.contract,
+            terms.policy,
+            tables=engine.read,
+            carried=carried,
+            report=report,
         )
         yield JudgedDays(frame, {day: current.tallies[day] for day in part})
 
 
 def publish_derived(
-    engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date], *, run_id: str
+    engine: Engine,
+    terms: Terms,
+    frame: DataFrame,
+    partitions: Sequence[dt.date],
+    *,
+    run_id: str,
+    report: Report = lambda _: None,
 ) -> Publication:
-    """Publish partitions of a table made from other tables; a partition with any broken rule is held."""
+    """Publish partitions of a table made from other tables; a partition with a row that a rule rejects is held."""
     result = Publication()
-    audit = Audit(terms.partition_column, {day: DayTally() for day in partitions}, terms.policy, strict=True)
-    judged = judge_derived(frame, terms.contract)
+    audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
+    judged = judge_derived(frame, terms.contract, terms.policy.key, tables=engine.read, report=report)
     _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
     _write_ledger(engine, terms.name, audit, result.version, run_id)
     return result
+
+
+def _audit(engine: Engine, terms: Terms, tallies: Mapping[dt.date, DayTally], *, strict: bool = False) -> Audit:
+    earlier = earlier_figures(engine, terms.name, terms.partition_column, terms.contract, list(tallies))
+    return Audit(terms.partition_column, tallies, terms.policy, contract=terms.contract, earlier=earlier, strict=strict)
 
 
 def _audited_commit(
@@ -166,7 +191,7 @@ def _audited_commit(
     run_id: str,
 ) -> None:
     """Commit the days that pass, in one commit; where some are held, in a second pass without them."""
-    metadata = {"run_id": run_id}
+    metadata = {"run_id": run_id, "rules_version": terms.rules_version}
     column = terms.partition_column
     try:
         result.version = engine.publish(
