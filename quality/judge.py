@@ -93,7 +93,7 @@ def judge_received(
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
     unread = F.col("reject_reason").isNotNull()
-    frame, rules = _marked(transform(bronze), contract, policy.key, tables, report, seen=~unread)
+    frame, rules = _marked(transform(bronze), contract, tables, report, seen=~unread)
     rules = compile_rules(contract, event_time=policy.event_time, received=True) + rules
     by_contract = broken([rule for rule in rules if rule.action != "warn"])
     frame = frame.withColumn(RULES, F.when(unread, F.array(reader_rule(F.col("reject_reason")))).otherwise(by_contract))
@@ -117,7 +117,6 @@ def judge_received(
 def judge_derived(
     frame: DataFrame,
     contract: type[Contract],
-    key: Sequence[str] = (),
     *,
     tables: Tables | None = None,
     report: Callable[[str], None] = lambda _: None,
@@ -129,7 +128,7 @@ def judge_derived(
     from pyspark.sql import functions as F  # noqa: N812
 
     names = [column.name for column in columns_of(contract)]
-    frame, rules = _marked(frame.select(*names), contract, key, tables, report)
+    frame, rules = _marked(frame.select(*names), contract, tables, report)
     rules = compile_rules(contract) + rules
     outcome = F.when(F.size(RULES) == 0, F.lit(PUBLISHED)).otherwise(F.lit(REFUSED))
     tagged = frame.withColumn(RULES, broken([rule for rule in rules if rule.action != "warn"]))
@@ -139,7 +138,6 @@ def judge_derived(
 def _marked(
     frame: DataFrame,
     contract: type[Contract],
-    key: Sequence[str],
     tables: Tables | None,
     report: Callable[[str], None],
     *,
@@ -150,14 +148,13 @@ def _marked(
     Args:
         frame: the typed rows.
         contract: their contract.
-        key: the table's key.
         tables: reads other tables.
         report: told of each rule that cannot be evaluated.
         seen: true for the rows that a rule about rows together is shown.
     """
     rules = []
     shown = frame if seen is None else frame.where(seen)
-    for lookup in lookups(contract, key):
+    for lookup in lookups(contract):
         try:
             others = [_read(tables, name) for name in lookup.tables]
         except MissingTableError as error:

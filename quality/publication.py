@@ -7,6 +7,7 @@ quarantine and the ledger. Days are published in slices of bounded size.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -144,6 +145,7 @@ def judged_days(
     Every publication starts from this, and so does whoever computes again what one should have come to. ``carried``
     is for the latter (see ``judge_received``).
     """
+    once = functools.cache(report)  # every slice says the same of a rule that is not evaluated
     current = current_rows(engine, bronze, days)
     for part in _slices(current.tallies):
         frame = judge_received(
@@ -153,7 +155,7 @@ def judged_days(
             terms.policy,
             tables=engine.read,
             carried=carried,
-            report=report,
+            report=once,
         )
         yield JudgedDays(frame, {day: current.tallies[day] for day in part})
 
@@ -170,7 +172,7 @@ def publish_derived(
     """Publish partitions of a table made from other tables; a partition with a row that a rule rejects is held."""
     result = Publication()
     audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
-    judged = judge_derived(frame, terms.contract, terms.policy.key, tables=engine.read, report=report)
+    judged = judge_derived(frame, terms.contract, tables=engine.read, report=report)
     _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
     _write_ledger(engine, terms.name, audit, result.version, run_id)
     return result

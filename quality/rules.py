@@ -101,22 +101,17 @@ def compile_rules(contract: type[Contract], *, event_time: str | None = None, re
     return rules + [_row_rule(custom) for custom in custom_rules_of(contract) if custom.columns]
 
 
-def lookups(contract: type[Contract], key: Sequence[str]) -> list[Lookup]:
-    """Return the rules of a contract that need other rows or other tables.
-
-    Args:
-        contract: the table's contract.
-        key: the columns by which a rule about rows together names the broken ones.
-    """
+def lookups(contract: type[Contract]) -> list[Lookup]:
+    """Return the rules of a contract that need other rows or other tables."""
     found = [_reference(column) for column in columns_of(contract) if column.references]
-    return found + [_table_rule(contract, custom, key) for custom in custom_rules_of(contract) if not custom.columns]
+    return found + [_table_rule(contract, custom) for custom in custom_rules_of(contract) if not custom.columns]
 
 
 def every_rule(contract: type[Contract], policy: Policy) -> list[Rule]:
     """Return all rules about rows of a table: those a row is judged by alone, then those that need other rows."""
     received = policy.event_time is not None
     alone = compile_rules(contract, event_time=policy.event_time, received=received)
-    return alone + [lookup.rule for lookup in lookups(contract, policy.key)]
+    return alone + [lookup.rule for lookup in lookups(contract)]
 
 
 def broken(rules: Sequence[Rule]) -> Column:
@@ -248,7 +243,7 @@ def _reference(column: ContractColumn) -> Lookup:
     return Lookup(rule, (target.table,), marked)
 
 
-def _table_rule(contract: type[Contract], custom: CustomRule, key: Sequence[str]) -> Lookup:
+def _table_rule(contract: type[Contract], custom: CustomRule) -> Lookup:
     mark = f"_broken_{custom.name.partition(':')[2]}"
     columns = {column.name for column in columns_of(contract)}
 
@@ -264,8 +259,8 @@ def _table_rule(contract: type[Contract], custom: CustomRule, key: Sequence[str]
         names = found.columns
         if not names or not columns.issuperset(names):
             raise TypeError(
-                f"{contract.__name__}.{mark.removeprefix('_broken_')} returns the columns {', '.join(names)}; it must "
-                f"return keys of broken rows: {', '.join(key)}, or other columns of the contract"
+                f"{contract.__name__}: the rule {custom.name} returns the columns {', '.join(names) or 'none'}; it "
+                "must return those columns of the contract that name the broken rows, such as the table's key"
             )
         return frame.join(found.distinct().withColumn(mark, F.lit(1)), on=names, how="left")
 

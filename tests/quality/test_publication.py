@@ -52,7 +52,7 @@ def publish(engine, lines, *days, run_id="run", table=transactions, frame=None):
     frame = bronze_transactions(engine, lines) if frame is None else frame
     said = []
     result = publish_received(engine, table.terms, table.transform, frame, days, run_id=run_id, report=said.append)
-    return result, said
+    return result, [sentence for sentence in said if not sentence.startswith("the rule ")]
 
 
 def published(engine):
