@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
 
     from resources.engine import TableLayout, Token
 
@@ -36,6 +36,10 @@ _WRITER_FEATURES = {
     "timestampNtz",
 }
 """What both engines read and write alike (docs/decisions/0012); others are refused when a table is opened."""
+_CHECKPOINT_INTERVAL = "delta.checkpointInterval"
+_COMMITS_A_CHECKPOINT = 10
+"""As Spark has it. Opening a table replays the commits since its last checkpoint, and delta-rs would let 100 pass."""
+_EXPIRED_LOG_CLEANUP = "delta.enableExpiredLogCleanup"
 _OURS = "userMetadata"
 _KNOWN_COMMIT_KEYS = {
     "timestamp",
@@ -106,11 +110,12 @@ class DeltaTables:
 
     def _open(self, table: str) -> DeltaTable | None:
         from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
 
-        uri = table_uri(self.root, table)
-        if not DeltaTable.is_deltatable(uri, self._options):
+        try:
+            opened = DeltaTable(table_uri(self.root, table), storage_options=self._options)
+        except TableNotFoundError:
             return None
-        opened = DeltaTable(uri, storage_options=self._options)
         protocol = opened.protocol()
         unknown = ({*(protocol.reader_features or ())} - _READER_FEATURES) | (
             {*(protocol.writer_features or ())} - _WRITER_FEATURES
@@ -171,7 +176,7 @@ class DeltaTables:
                 partition_by=list(layout.partition_by),
                 name=layout.name,
                 description=layout.description or None,
-                configuration=dict(layout.properties),
+                configuration={_CHECKPOINT_INTERVAL: str(_COMMITS_A_CHECKPOINT), **layout.properties},
                 storage_options=self._options,
             )
         except DeltaError:
@@ -188,7 +193,13 @@ class DeltaTables:
         from deltalake import write_deltalake
 
         nothing = pa.RecordBatchReader.from_batches(table_schema(opened), iter([]))
-        write_deltalake(opened, nothing, mode="append", commit_properties=commit_properties(metadata, token))
+        write_deltalake(
+            opened,
+            nothing,
+            mode="append",
+            commit_properties=commit_properties(metadata, token),
+            post_commithook_properties=after_commit(opened),
+        )
         return int(opened.version())
 
     def _widened(self, layout: TableLayout, opened: DeltaTable) -> DeltaTable:
@@ -229,6 +240,19 @@ def commit_properties(metadata: Mapping[str, str] | None, token: Token | None = 
         custom_metadata=dict(metadata or {}),
         app_transactions=[Transaction(token.application, token.number)] if token else None,
     )
+
+
+def after_commit(opened: DeltaTable) -> PostCommitHookProperties:
+    """Return what delta-rs does after a commit: it looks for commits to clean up only where it makes a checkpoint.
+
+    It would look after each, which costs more than the commit once the log has a thousand files.
+    """
+    from deltalake import PostCommitHookProperties
+
+    properties = opened.metadata().configuration
+    interval = int(properties.get(_CHECKPOINT_INTERVAL, 100))
+    cleans = (opened.version() + 1) % interval == 0 and properties.get(_EXPIRED_LOG_CLEANUP, "true") == "true"
+    return PostCommitHookProperties(cleanup_expired_logs=cleans)
 
 
 def is_written(opened: DeltaTable) -> bool:

@@ -14,12 +14,12 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from resources.delta_tables import commit_properties, has_happened, table_schema
+from resources.delta_tables import after_commit, commit_properties, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
 from resources.operations import DeltaOperations
 from resources.rewriting import rewrite
-from resources.storage import names_below, prepare_environment, table_uri
+from resources.storage import prepare_environment, table_uri
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
+    from resources.checkpoints import CheckpointsOnDemand
     from resources.data_files import DataFile, Partition
     from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
     from resources.predicates import Predicate
@@ -54,7 +55,7 @@ def _give_memory_back() -> None:
 
 
 @functools.cache
-def _start() -> tuple[Any, SparkSession]:
+def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
     """Start Sail in this process, once; the server lives as long as the process and must stay referenced."""
     os.environ["TZ"] = "UTC"
     time.tzset()
@@ -72,17 +73,20 @@ def _start() -> tuple[Any, SparkSession]:
         os.environ.setdefault(name, value)
     from pysail.spark import SparkConnectServer
     from pyspark.sql.connect.client import DefaultChannelBuilder
-    from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+    from resources.checkpoints import CheckpointsOnDemand
 
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     channel = DefaultChannelBuilder(f"sc://localhost:{server.listening_address[1]}", [_IDENTITY_ONLY])
     session = ConnectSession.builder.channelBuilder(channel).create()
-    # A dead server (Ctrl-C stops it) must fail in a second, not after minutes of retries.
-    session.client.set_retry_policies([DefaultPolicy(max_retries=5, initial_backoff=50, max_backoff=1000)])
+    # In one process there is nothing to attach to again, and a dead server (Ctrl-C stops it) is dead at once.
+    session.client.disable_reattachable_execute()
+    checkpoints = CheckpointsOnDemand()
+    session.client.set_retry_policies([checkpoints])
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    return server, session
+    return server, session, checkpoints
 
 
 class SailEngine(DeltaOperations):
@@ -111,11 +115,11 @@ class SailEngine(DeltaOperations):
         as_of: dt.datetime | None = None,
     ) -> DataFrame:
         """Return a table's rows, lazily, at its newest version or an older one."""
-        opened = self._at(table, as_of if version is None else version)
+        pinned = int(self._at(table, as_of if version is None else version).version())
         location = table_uri(self.root, table)
-        if version is not None or as_of is not None:
-            _make_findable(location, opened)
-        frame = self.session().read.format("delta").option("versionAsOf", opened.version()).load(location)
+        _, session, checkpoints = _start()
+        checkpoints.pin(location, self._options, pinned)
+        frame = session.read.format("delta").option("versionAsOf", pinned).load(location)
         return frame if where is None else frame.where(where.column())
 
     def collect(self, frame: DataFrame) -> pa.Table:
@@ -183,7 +187,14 @@ class SailEngine(DeltaOperations):
         refuse_repeated_keys(layout.name, rows, key)
         same = " AND ".join(f'(target."{name}" IS NOT DISTINCT FROM source."{name}")' for name in key)
         try:
-            merger = opened.merge(rows, same, "source", "target", commit_properties=commit_properties(metadata))
+            merger = opened.merge(
+                rows,
+                same,
+                "source",
+                "target",
+                commit_properties=commit_properties(metadata),
+                post_commithook_properties=after_commit(opened),
+            )
             merger.when_matched_update_all().when_not_matched_insert_all().execute()
         except DeltaError as error:
             raise _refused(layout, error) from error
@@ -221,18 +232,6 @@ class SailEngine(DeltaOperations):
         return int(opened.version())
 
 
-def _make_findable(location: str, opened: DeltaTable) -> None:
-    """Give an older version a checkpoint of its own where it needs one.
-
-    Behind a table's newest checkpoint, Sail looks for the one to start from no further back than a commit, and fails.
-    """
-    version = opened.version()
-    names = names_below(f"{location}/_delta_log")
-    checkpoints = {int(name[:20]) for name in names if ".checkpoint" in name and name[:20].isdigit()}
-    if max(checkpoints, default=-1) > version and not checkpoints & {version - 1, version}:
-        opened.create_checkpoint()
-
-
 def _write(
     layout: TableLayout,
     opened: DeltaTable,
@@ -255,6 +254,7 @@ def _write(
             mode="overwrite" if predicate else "append",
             predicate=predicate,
             commit_properties=commit_properties(metadata, token),
+            post_commithook_properties=after_commit(opened),
         )
     except DeltaError as error:
         if source.error is not None:

@@ -560,7 +560,10 @@ def test_a_table_is_described_by_its_log(sail):
     found = sail.describe("silver.sales")
     assert (found.version, found.partitions, found.files, found.small_files, found.rows) == (3, 2, 4, 3, 4)
     assert (found.partition_columns, found.protocol) == (("business_date",), (1, 2))
-    assert (found.description, found.properties) == ("What was sold.", {"delta.appendOnly": "true"})
+    assert (found.description, found.properties) == (
+        "What was sold.",
+        {"delta.appendOnly": "true", "delta.checkpointInterval": "10"},
+    )
     assert found.columns == SCHEMA
     assert found.bytes == sum(path.stat().st_size for path in stored(sail))
     assert (found.optimized, found.vacuumed) == (None, None)

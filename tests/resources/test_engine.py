@@ -152,6 +152,26 @@ def test_every_version_can_be_read_however_far_it_is_from_a_checkpoint(engine, l
     assert rows(engine, where=on(day(2)), version=7) == []
 
 
+def test_a_frame_keeps_its_rows_while_others_commit_on_past_a_checkpoint(engine, lake_root):
+    for quantity in range(1, 13):
+        engine.append(SALES, table((day(1), "a", quantity)))
+    seen = sorted(rows(engine))
+    other = TableLayout("silver.other", SCHEMA, ("business_date",))
+    engine.append(other, table((day(1), "a", 1)))
+    joined = engine.read("silver.sales").join(engine.read("silver.other").select("name"), "name")
+    looked_at, collected, published = (engine.read("silver.sales") for _ in range(3))
+    for name in ("sales", "other"):
+        for quantity in range(13, 34):
+            write_deltalake(lake_root / "silver" / name, table((day(1), "a", quantity)), mode="append")
+        assert list((lake_root / "silver" / name / "_delta_log").glob("*.checkpoint.parquet"))
+    assert engine.collect(joined).num_rows == 12
+    assert looked_at.columns == SCHEMA.names
+    assert sorted(tuple(row.values()) for row in engine.collect(collected).to_pylist()) == seen
+    engine.publish(NUMBERS, published, on(day(1)))
+    assert sorted(rows(engine, "bronze.numbers")) == seen
+    assert len(rows(engine)) == 33
+
+
 def test_sql_reads_an_older_version_by_number_and_by_time(engine, lake_root):
     for quantity in range(1, 11):
         engine.publish(SALES, table((day(1), "a", quantity)), on(day(1)))
