@@ -90,19 +90,29 @@ def generated(rows: int) -> dict[str, dict[str, float]]:
 
 
 def _write_day(path: Path, day: dt.date, rows: int) -> None:
-    """Write clean invoice lines: the plain script survives no other."""
+    """Write a day of invoice lines, every fiftieth of them twice."""
+    table = lines_of_day(day, rows)
+    with pacsv.CSVWriter(path, table.schema) as writer:
+        writer.write(table)
+        writer.write(table.take(pa.array(np.arange(rows)[::50])))
+
+
+def lines_of_day(day: dt.date, rows: int) -> pa.Table:
+    """Return clean invoice lines as text: the plain script survives no other."""
     number = np.arange(rows)
     chance = np.random.default_rng(day.toordinal())
     seconds = np.sort(chance.integers(8 * 3600, 20 * 3600, rows))
     times = np.datetime64(day.isoformat()) + seconds.astype("timedelta64[s]")
-    cancelled = pa.array(np.where(number // 12 % 50 == 0, "C", ""))
+    is_cancelled = number // 12 % 50 == 0
+    cancelled = pa.array(np.where(is_cancelled, "C", ""))
+    quantity = chance.integers(1, 48, rows) * np.where(is_cancelled, -1, 1)
     product = chance.integers(0, 4000, rows)
-    table = pa.table(
+    return pa.table(
         {
             "InvoiceNo": pc.binary_join_element_wise(cancelled, pa.array(500_000 + number // 12).cast(pa.string()), ""),
             "StockCode": pa.array(20_000 + product).cast(pa.string()),
             "Description": pc.binary_join_element_wise("PRODUCT, NUMBER", pa.array(product).cast(pa.string()), " "),
-            "Quantity": pa.array(chance.integers(1, 48, rows)).cast(pa.string()),
+            "Quantity": pa.array(quantity).cast(pa.string()),
             "InvoiceDate": pc.strftime(pa.array(times), "%Y-%m-%d %H:%M:%S"),
             "UnitPrice": pc.binary_join_element_wise(
                 pa.array(product % 40).cast(pa.string()), pa.array(10 + product % 90).cast(pa.string()), "."
@@ -111,9 +121,6 @@ def _write_day(path: Path, day: dt.date, rows: int) -> None:
             "Country": pa.array(np.array(["United Kingdom", "EIRE", "Germany", "France"])[product % 4]),
         }
     )
-    with pacsv.CSVWriter(path, table.schema) as writer:
-        writer.write(table)
-        writer.write(table.take(pa.array(number[::50])))
 
 
 def show(found: dict[str, dict[str, float]]) -> None:
