@@ -63,6 +63,8 @@ def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinitio
         )
         for file in ingested.skipped:
             context.log.warning(f"{file} was being written to; it is taken by a later run")
+        for note in ingested.notes:
+            context.log.warning(f"{table.full_name}: {note}")
         yield from _report_ingested(context, key, own, ingested)
         ingestion.confirm()
 

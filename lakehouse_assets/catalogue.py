@@ -16,6 +16,7 @@ from io_managers.delta import PARTITION_COLUMN
 from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
 from quality.contract import columns_of
 from resources.bronze_rows import METADATA, bronze_layout
+from resources.drift import drift_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,6 +125,13 @@ def ingested_metadata(ingested: Ingested, day: dt.date) -> dict[str, Any]:
     metadata: dict[str, Any] = {"dagster/partition_row_count": ingested.rows.get(day, 0)}
     if files:
         metadata["files"] = dg.MetadataValue.json(files[:100])
+    drift = {
+        file["source_file"]: [each.sentence for each in drift_in(file["drift"])]
+        for file in ingested.files
+        if file["drift"] and day in (file["landing_date"], *file["business_dates"])
+    }
+    if drift:
+        metadata["drift"] = dg.MetadataValue.json(drift)
     if ingested.version is not None:
         metadata["delta_version"] = ingested.version
     return metadata

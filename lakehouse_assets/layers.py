@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse_assets.partitions import DAILY
 from quality.judge import Policy
@@ -90,22 +90,27 @@ class ContractTable(Table):
 
 
 def bronze_table(
-    *, landing_format: LandingFormat, business_date: str, owner: str = "team:data-platform"
+    *,
+    landing_format: LandingFormat,
+    business_date: str,
+    on_drift: Literal["keep", "refuse"] = "keep",
+    owner: str = "team:data-platform",
 ) -> BronzeTable:
     """Declare a bronze table; the source's folder in the landing zone has the name of the file.
 
     Args:
         landing_format: how the files are read, with the columns they must have.
         business_date: the column that dates a row: ISO 8601 text, a date or a timestamp.
+        on_drift: what becomes of a file whose columns are not the declared ones: ``keep`` reads it, with what is new in
+            ``rescued_data``; ``refuse`` refuses it whole, until it is sent as declared.
         owner: who answers for it.
     """
     from resources.staging import Source
 
     module = _calling_module()
     about = _about(module, line=1)
-    return BronzeTable(
-        **about, owner=owner, partition_column=DAILY, source=Source(about["name"], landing_format, business_date)
-    )
+    source = Source(about["name"], landing_format, business_date, refuses_drift=on_drift == "refuse")
+    return BronzeTable(**about, owner=owner, partition_column=DAILY, source=source)
 
 
 def side_table(*, layout: TableLayout, owner: str = "team:data-platform") -> SideTable:

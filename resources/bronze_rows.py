@@ -33,13 +33,21 @@ METADATA = (
     ("raw_record_base64", pa.string(), "its exact bytes, where text cannot hold them"),
 )
 """The columns bronze adds to the source's own: name, type, meaning."""
+SUPERSEDED = "file:superseded"
+"""How the reason of a mark begins: the file's newest version has no rows for the day."""
 
 
 def bronze_layout(source: Source) -> TableLayout:
     """Return the Delta table of a source's rows as received."""
     own = [field for field in source.format.schema if field.name not in {name for name, _, _ in METADATA}]
     schema = pa.schema([*own, *[pa.field(name, type_) for name, type_, _ in METADATA]])
-    return TableLayout(f"bronze.{source.name}", schema, ("business_date",), {"delta.appendOnly": "true"})
+    return TableLayout(
+        f"bronze.{source.name}",
+        schema,
+        ("business_date",),
+        {"delta.appendOnly": "true"},
+        statistics=(source.business_date, "source_file", "batch_id"),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,5 +100,5 @@ class SupersededMark:
     def __call__(self) -> Iterator[pa.RecordBatch]:
         """Yield the mark."""
         schema = self.rows.stage.source.format.schema.append(pa.field("business_date", pa.date32()))
-        reason = f"file:superseded: {self.rows.staged.version} has no rows for this day"
+        reason = f"{SUPERSEDED}: {self.rows.staged.version} has no rows for this day"
         yield self.rows.with_metadata(about_file(schema, reason, self.day))

@@ -12,32 +12,41 @@ The protocol of a batch, with number N, one batch at a time per source:
 
 After a crash the manifest is still there and the tokens say how far the batch came: what was appended is registered
 and its dates are reported again; what was not is forgotten, for the files are simply listed again.
+
+A refill, rows appended again because a column has been declared whose values were rescued, is asked for in the manifest
+and is done first, in batches of the same protocol.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.bronze_rows import FileRows, SupersededMark, bronze_layout
+from resources.drift import drift_in, drift_text
 from resources.engine import Token
 from resources.first_day import hold_first_day
 from resources.landing import route
-from resources.landing_files import KnownFiles, known_files, register
+from resources.landing_files import WITHOUT_ROWS, KnownFiles, known_files, register
 from resources.manifest import BatchManifest, Manifest, ManifestFile
 from resources.predicates import Predicate
+from resources.refilling import FileRefill, Refill, files_to_refill, groups, refilled_rows
 from resources.staging import FoundFile, Stage, StagedFile
 
 if TYPE_CHECKING:
-    from resources.engine import Engine
+    import pyarrow as pa
+
+    from resources.engine import Engine, Part
     from resources.landing import Landing, LandingObject
     from resources.staging import Source
 
 _FEW_DAYS = 4
+_REFILLED_ROWS = 200_000
+"""Rows that one batch of a refill takes at most, unless a single file has more: they are held in memory."""
 _AHEAD = dt.timedelta(days=1)
 """How far a row's date may lie ahead of its file's: a shop east of the file's clock."""
 
@@ -63,7 +72,8 @@ class Ingested:
         newest: the newest version of every file of the landing dates asked for, as in ``system.landing_files``.
         dates: business dates whose bronze rows changed and that must be reported, those of an interrupted run included.
         rows: rows that bronze now holds of those dates, of every file version.
-        files: ``system.landing_files`` rows of this run.
+        files: ``system.landing_files`` rows of this run, of files with new bytes.
+        notes: what somebody should know of this run, in sentences.
         skipped: keys of files that were being written to, left for the next run.
         version: bronze's newest version, None if nothing was appended.
     """
@@ -71,6 +81,7 @@ class Ingested:
     dates: set[dt.date] = field(default_factory=set)
     rows: dict[dt.date, int] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     version: int | None = None
     newest: list[Mapping[str, Any]] = field(default_factory=list)
@@ -112,13 +123,30 @@ class Ingestion:
         """
         hold_first_day(self.root, self.earliest)
         result = Ingested(dates=self._recover())
+        self._refill(result, run_id)
         number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
         known = known_files(self.engine, self.source.name, landing_dates)
-        found = [
-            FoundFile(landed, day, self._calendar(day))
-            for landed, day in self._listed(landing_dates)
-            if (newest := known.newest.get(landed.key)) is None or newest["etag"] != landed.etag
-        ]
+        listed = [FoundFile(landed, day, self._calendar(day)) for landed, day in self._listed(landing_dates)]
+        found = [file for file in listed if known.is_due(file.found)]
+        number = self._take_in(found, known, number, result, run_id, progress)
+        # What this run has corrected may have been the reason to leave a copy out.
+        read = {file.found.key for file in found}
+        bereft = [file for file in listed if file.found.key not in read and known.is_due(file.found)]
+        self._take_in(bereft, known, number, result, run_id, progress)
+        result.newest = list(known.newest.values())
+        result.rows = self._count(result.dates)
+        return result
+
+    def _take_in(
+        self,
+        found: Sequence[FoundFile],
+        known: KnownFiles,
+        number: int,
+        result: Ingested,
+        run_id: str,
+        progress: Callable[[Progress], None],
+    ) -> int:
+        """Read files and commit them, batch by batch from a number on; return the next number."""
         with tempfile.TemporaryDirectory(prefix="lakehouse-staging-") as folder:
             stage = Stage(self.landing, self.source, Path(folder) if self.engine.is_local else None)
             batch = _Batch(stage)
@@ -134,9 +162,8 @@ class Ingestion:
                     batch, number = _Batch(stage), number + 1
             if batch.files:
                 self._commit(batch, number, result, run_id)
-        result.newest = list(known.newest.values())
-        result.rows = self._count(result.dates)
-        return result
+                number += 1
+        return number
 
     def confirm(self) -> None:
         """Forget the manifest: every date it names has been reported."""
@@ -172,7 +199,7 @@ class Ingestion:
         wanted = {
             (file["source_file"], file["source_version"])
             for file in batch.files
-            if file["outcome"] != "copy" and file["business_dates"]
+            if file["outcome"] not in WITHOUT_ROWS and file["business_dates"]
         }
         if not wanted:
             return True
@@ -203,10 +230,14 @@ class Ingestion:
     def _add(self, batch: _Batch, file: FoundFile, staged: StagedFile, known: KnownFiles) -> None:
         """Decide what a staged file is: unchanged, a copy, refused or ingested."""
         newest = known.newest.get(staged.key)
-        if newest is not None and newest["source_version"] == staged.version:
+        bereft = newest is not None and known.is_bereft(newest)
+        if newest is not None and newest["source_version"] == staged.version and not bereft:
             _forget(staged)
+            row = {**newest, "etag": staged.etag, "outcome": "unchanged", "business_dates": [], "drift": None}
+            batch.files.append(row)
+            known.add(row)
             return
-        copy_of = known.first_with(staged) if newest is None else None
+        copy_of = known.first_with(staged) if newest is None or bereft else None
         outcome = "copy" if copy_of else "refused" if staged.refusal else "ingested"
         row = {
             "data_source": self.source.name,
@@ -220,6 +251,7 @@ class Ingestion:
             "records": staged.records,
             "rejected_records": staged.rejected_records,
             "business_dates": [] if copy_of else list(staged.business_dates),
+            "drift": None if copy_of else drift_text(staged.drift),
         }
         batch.files.append(row)
         if copy_of is not None:
@@ -233,31 +265,100 @@ class Ingestion:
         known.add({**row, "batch_id": None})
 
     def _commit(self, batch: _Batch, number: int, result: Ingested, run_id: str) -> None:
-        layout = bronze_layout(self.source)
         now = dt.datetime.now(tz=dt.UTC)
         files = [{**row, "batch_id": number, "ingested_at": now} for row in batch.files]
         dates = batch.dates()
-        self._write_manifest(run_id, BatchManifest(number, files, sorted(dates)))
+        self._append(BatchManifest(number, files, sorted(dates)), batch.parts(number, now), result, run_id)
+        for _, staged in batch.taken:
+            _forget(staged)
+        new = [file for file in files if file["outcome"] != "unchanged"]
+        result.files += new
+        result.notes += [
+            f"{file['source_file']}: {'; '.join(each.sentence for each in drift)}"
+            for file in new
+            if (drift := drift_in(file["drift"]))
+        ]
+
+    def _append(self, batch: BatchManifest, rows: pa.Table | Sequence[Part], result: Ingested, run_id: str) -> None:
+        """Bring a batch through the protocol, up to the report of its dates.
+
+        Raises:
+            ConcurrentIngestionError: its number is taken.
+        """
+        layout, number = bronze_layout(self.source), batch.number
+        self._write_manifest(run_id, batch)
         # Without rows, too: whoever appends the number owns it, and only the owner registers files under it.
-        parts = batch.parts(number, now)
-        version = self.engine.append(layout, parts, token=Token(self.source.name, number), metadata={"run_id": run_id})
+        version = self.engine.append(layout, rows, token=Token(self.source.name, number), metadata={"run_id": run_id})
         if version is None:
             raise ConcurrentIngestionError(
                 f"{layout.name}: another run has just committed batch {number}; nothing of this run's batch is "
                 "committed and its files are taken by the next run"
             )
-        for _, staged in batch.taken:
-            _forget(staged)
         result.version = version
-        register(self.engine, self.source.name, number, files)
-        result.dates |= dates
-        result.files += files
+        register(self.engine, self.source.name, number, batch.files)
+        result.dates |= set(batch.business_dates)
 
     def _write_manifest(self, run_id: str, batch: BatchManifest) -> None:
         """Add a batch to the manifest; earlier batches that are not confirmed yet stay in it."""
         manifest = self.interrupted()
         earlier = [other for other in manifest.batches if other.number != batch.number] if manifest else []
-        self._manifest.write(run_id, [*(other for other in earlier if self._appended(other)), batch])
+        refill = manifest.refill if manifest else None
+        self._manifest.write(run_id, [*(other for other in earlier if self._appended(other)), batch], refill)
+
+    def ask_for_refill(self, refill: Refill, asked_by: str) -> None:
+        """Have the next run move rescued values into columns that are declared by then, and report the days."""
+        manifest = self.interrupted()
+        self._manifest.write(asked_by, manifest.batches if manifest else [], refill)
+
+    def _refill(self, result: Ingested, run_id: str) -> None:
+        """Do what a refill is asked for; what of it a crashed run has done is not found again."""
+        manifest = self.interrupted()
+        refill = manifest.refill if manifest else None
+        declared = bronze_layout(self.source).schema.names
+        if refill is None or not set(refill.columns) <= set(declared):  # asked for, and then never declared
+            return
+        rows, files = 0, set()
+        for group in groups(files_to_refill(self.engine, self.source, refill), _REFILLED_ROWS):
+            number, now = self._last_number() + 1, dt.datetime.now(tz=dt.UTC)
+            table = refilled_rows(self.engine, self.source, group, refill.columns, number, now)
+            if table.num_rows:
+                batch = self._refill_batch(table, group, number, now)
+                self._append(batch, table, result, run_id)
+                rows += table.num_rows
+                files |= {file["source_file"] for file in batch.files}
+        result.dates |= set(refill.business_dates)
+        result.notes.append(
+            f"{rows} rows of {len(files)} files appended again, with rescued values in {', '.join(refill.columns)}"
+        )
+
+    def _refill_batch(
+        self, table: pa.Table, group: Sequence[FileRefill], number: int, now: dt.datetime
+    ) -> BatchManifest:
+        """Return the batch of rows appended again: their files are registered as refilled."""
+        landed = {file.source_file: file.landing_date for file in group}
+        known = known_files(self.engine, self.source.name, set(landed.values()))
+        days: dict[tuple[str, str], list[Any]] = {}
+        for row in table.select(["source_file", "source_version", "business_date", "reject_reason"]).to_pylist():
+            days.setdefault((row["source_file"], row["source_version"]), []).append(row)
+        files = [
+            {
+                **known.newest.get(key, {}),
+                "data_source": self.source.name,
+                "source_file": key,
+                "source_version": version,
+                "landing_date": landed[key],
+                "batch_id": number,
+                "outcome": "refilled",
+                "copy_of": None,
+                "records": len(rows),
+                "rejected_records": sum(row["reject_reason"] is not None for row in rows),
+                "business_dates": sorted({row["business_date"] for row in rows}),
+                "ingested_at": now,
+                "drift": None,
+            }
+            for (key, version), rows in sorted(days.items())
+        ]
+        return BatchManifest(number, files, sorted(set(table["business_date"].to_pylist())))
 
     def _count(self, days: Collection[dt.date]) -> dict[dt.date, int]:
         """Return how many rows bronze holds for some days, of every file version."""

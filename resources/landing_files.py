@@ -2,6 +2,15 @@
 
 Belongs here: the layout of ``system.landing_files`` and what is asked of it. When a file is registered is
 ``ingestion``'s matter.
+
+The outcomes of a file version in a batch:
+
+- ``ingested``: its records are rows of bronze with that batch's number;
+- ``refused``: its one row says why it was refused whole;
+- ``copy``: no rows; ``copy_of`` has the same bytes;
+- ``unchanged``: no rows; it was written again with the bytes it had, and has another etag;
+- ``refilled``: ``records`` rows of an ingested version stand in bronze again, with values that were rescued before
+  their column was declared.
 """
 
 from __future__ import annotations
@@ -19,8 +28,11 @@ from resources.predicates import Predicate
 
 if TYPE_CHECKING:
     from resources.engine import Engine
+    from resources.landing import LandingObject
     from resources.staging import StagedFile
 
+WITHOUT_ROWS = ("copy", "unchanged")
+"""Outcomes of file versions that bring no rows."""
 FILES = TableLayout(
     name="system.landing_files",
     schema=pa.schema(
@@ -38,6 +50,7 @@ FILES = TableLayout(
             ("rejected_records", pa.int64()),
             ("business_dates", pa.list_(pa.date32())),
             ("ingested_at", pa.timestamp("us", tz="UTC")),
+            ("drift", pa.string()),
         ]
     ),
     partition_by=("data_source",),
@@ -75,6 +88,11 @@ class KnownFiles:
     def add(self, row: Mapping[str, Any]) -> None:
         """Take a file version into account; later ones come later."""
         key = row["source_file"]
+        if row["outcome"] == "refilled":  # further rows of a version that is known
+            return
+        if row["outcome"] == "unchanged":
+            self.newest[key] = {**self.newest.get(key, row), "etag": row["etag"]}
+            return
         self.newest[key] = row
         if row["outcome"] == "ingested":  # a readable version replaces the older ones, a refusal stands beside them
             self.dates[key] = set()
@@ -87,3 +105,12 @@ class KnownFiles:
         """Return the file that first brought the same bytes for the same landing date, and still counts with them."""
         key = self.versions.get((staged.landing_date, staged.version))
         return key if key is not None and self.readable[key] == staged.version else None
+
+    def is_due(self, found: LandingObject) -> bool:
+        """Whether a listed file is to be read: it is new, was written again, or is a copy of what no longer counts."""
+        newest = self.newest.get(found.key)
+        return newest is None or newest["etag"] != found.etag or self.is_bereft(newest)
+
+    def is_bereft(self, newest: Mapping[str, Any]) -> bool:
+        """Whether a file was left out as a copy of one that has other bytes by now."""
+        return bool(newest["outcome"] == "copy" and self.readable.get(newest["copy_of"]) != newest["source_version"])

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from resources.refilling import Refill
 from resources.storage import delete, read_text, write_text
 
 _DATES, _TIMES = ("landing_date",), ("ingested_at",)
@@ -28,15 +29,22 @@ class BatchManifest:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The unreported batches of a source, and the run that wrote the last of them."""
+    """The unreported batches of a source, the run that wrote the last of them, and what else is to be done.
+
+    Attributes:
+        refill: columns whose rescued values are to be moved, before the run takes in files.
+    """
 
     run_id: str
     batches: Sequence[BatchManifest]
+    refill: Refill | None = None
 
     @property
     def landing_dates(self) -> list[dt.date]:
         """The landing dates of the files, in order."""
-        return sorted({file["landing_date"] for batch in self.batches for file in batch.files})
+        files = (file for batch in self.batches for file in batch.files)
+        dates = {file["landing_date"] for file in files if file["outcome"] != "refilled"}
+        return sorted(dates | ({self.refill.landing_date} if self.refill else set()))
 
 
 class ManifestFile:
@@ -52,9 +60,9 @@ class ManifestFile:
         if text is None:
             return None
         found = json.loads(text)
-        return Manifest(found["run_id"], [_batch(batch) for batch in found["batches"]])
+        return Manifest(found["run_id"], [_batch(batch) for batch in found["batches"]], _refill(found.get("refill")))
 
-    def write(self, run_id: str, batches: Iterable[BatchManifest]) -> None:
+    def write(self, run_id: str, batches: Iterable[BatchManifest], refill: Refill | None = None) -> None:
         """Replace the manifest."""
         found = {
             "run_id": run_id,
@@ -62,12 +70,20 @@ class ManifestFile:
                 {"number": batch.number, "files": list(batch.files), "business_dates": list(batch.business_dates)}
                 for batch in batches
             ],
+            "refill": refill and asdict(refill),
         }
         write_text(self._location, json.dumps(found, default=str, indent=1))
 
     def remove(self) -> None:
         """Forget the manifest."""
         delete(self._location)
+
+
+def _refill(found: Mapping[str, Any] | None) -> Refill | None:
+    if found is None:
+        return None
+    days = [dt.date.fromisoformat(day) for day in found["business_dates"]]
+    return Refill(found["columns"], days, dt.date.fromisoformat(found["landing_date"]))
 
 
 def _batch(found: Mapping[str, Any]) -> BatchManifest:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resources.landing_reader import CsvFormat, JsonLinesFormat, ParquetFormat, read
+from resources.drift import Drift, Samples, find_drift
+from resources.landing_reader import CsvFormat, FileColumns, JsonLinesFormat, ParquetFormat, read
 
 if TYPE_CHECKING:
     import io
@@ -42,11 +43,13 @@ class Source:
         name: the folder below the landing root, and the name of the bronze table.
         format: how its files are read.
         business_date: the column that says when a row happened: ISO 8601 text, a date or a timestamp.
+        refuses_drift: a file whose columns are not the declared ones is refused whole.
     """
 
     name: str
     format: CsvFormat | JsonLinesFormat | ParquetFormat
     business_date: str
+    refuses_drift: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class StagedFile:
         business_dates: the dates its rows belong to.
         refusal: why the whole file was refused, or None.
         path: an Arrow stream of the reader's columns and ``business_date``; None where it was not kept.
+        drift: how its columns differ from those declared.
     """
 
     key: str
@@ -72,6 +76,7 @@ class StagedFile:
     business_dates: tuple[dt.date, ...]
     refusal: str | None
     path: Path | None
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,24 +149,39 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
         records = rejected = 0
         days: Counter[dt.date] = Counter()
         refusal = None
+        columns, samples = FileColumns(), Samples()
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            for batch in read(opened, source.format):
+            for batch in read(opened, source.format, columns=columns):
                 refusal = _refusal(batch)
                 if refusal is not None:
                     break
                 dates = _business_dates(batch.column(source.business_date), landing_date, file.calendar)
                 writer.write_batch(pa.record_batch([*batch.columns, dates], schema=schema))
+                samples.look(batch.column("rescued_data"))
                 records += batch.num_rows
                 rejected += batch.num_rows - batch.column("reject_reason").null_count
                 days.update(_counts(dates))
         if landing.etag(found.key) != found.etag:
             raise FileChangedError(f"{found.key} was written to while it was read")
+    drift = find_drift(source.format, columns, samples.found)
+    if drift and refusal is None and source.refuses_drift:
+        refusal = f"file:drift: {'; '.join(each.sentence for each in drift)}"
     if refusal is not None:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             writer.write_batch(about_file(schema, refusal, landing_date))
         records, rejected, days = 0, 0, Counter({landing_date: 1})
     return StagedFile(
-        found.key, found.etag, found.size, landing_date, version, records, rejected, tuple(sorted(days)), refusal, path
+        key=found.key,
+        etag=found.etag,
+        size=found.size,
+        landing_date=landing_date,
+        version=version,
+        records=records,
+        rejected_records=rejected,
+        business_dates=tuple(sorted(days)),
+        refusal=refusal,
+        path=path,
+        drift=drift,
     )
 
 

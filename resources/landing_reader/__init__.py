@@ -6,7 +6,8 @@ where files lie is for ``resources.landing``, what values mean is for ``lakehous
 
 from __future__ import annotations
 
+from resources.landing_reader.columns import FileColumns
 from resources.landing_reader.formats import CsvFormat, JsonLinesFormat, LandingFormat, ParquetFormat
 from resources.landing_reader.reading import read
 
-__all__ = ["CsvFormat", "JsonLinesFormat", "LandingFormat", "ParquetFormat", "read"]
+__all__ = ["CsvFormat", "FileColumns", "JsonLinesFormat", "LandingFormat", "ParquetFormat", "read"]

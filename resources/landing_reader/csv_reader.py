@@ -22,28 +22,30 @@ from resources.landing_reader.faults import LONGEST_RECORD, FileRefused
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from resources.landing_reader.columns import FileColumns
     from resources.landing_reader.formats import CsvFormat
 
 _FIRST_NEIGHBOURHOOD: Final = 64 << 10
 """Bytes cut record by record after a fault; doubled while faults recur, so that many faults cost few scans."""
 
 
-def read_csv(blocks: Iterator[bytes], declared: CsvFormat) -> Iterator[pa.RecordBatch]:
-    """Read the decoded blocks of a CSV file.
+def read_csv(blocks: Iterator[bytes], declared: CsvFormat, columns: FileColumns) -> Iterator[pa.RecordBatch]:
+    """Read the decoded blocks of a CSV file, and note its columns.
 
     Raises:
         FileRefused: the header is unusable, or a record is too long.
     """
-    yield from _CsvFile(blocks, declared).batches()
+    yield from _CsvFile(blocks, declared, columns).batches()
 
 
 class _CsvFile:
     """One file being read: what was read of it and not judged yet, and how many records came before."""
 
-    def __init__(self, blocks: Iterator[bytes], declared: CsvFormat) -> None:
+    def __init__(self, blocks: Iterator[bytes], declared: CsvFormat, columns: FileColumns) -> None:
         encoding = block_encoding(declared.encoding)
         grammar = RecordGrammar(declared)
         header, rest = read_header(blocks, declared, grammar)
+        columns.note(header.names)
         self._blocks = blocks
         self._rest = rest
         self._at_end = False

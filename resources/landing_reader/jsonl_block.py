@@ -6,6 +6,7 @@ Belongs here: whatever can be read column by column without looking at single li
 
 from __future__ import annotations
 
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,10 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.landing_reader.arrays import binaries, texts
-from resources.landing_reader.jsonl_line import KEY_END, decode_object, key_ends, rescued_text
+from resources.landing_reader.jsonl_line import KEY_END, key_ends
+from resources.landing_reader.rescued import decode_object, rescued_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from resources.landing_reader.columns import FileColumns
 
 _MISSING: Final = msgspec.Raw(b"null")  # read as null; told from a null in the file by identity
 _NULL_TEXT: Final = binaries([b"null"])[0]
@@ -33,9 +37,10 @@ class DoubtfulBlockError(Exception):
 class BlockDecoder:
     """Decodes blocks of UTF-8 lines of one format."""
 
-    def __init__(self, columns: tuple[str, ...]) -> None:
-        """Prepare for the declared keys."""
+    def __init__(self, columns: tuple[str, ...], noted: FileColumns) -> None:
+        """Prepare for the declared keys; ``noted`` is told the keys there are."""
         self._columns = columns
+        self._noted = noted
         self._attributes = [f"column_{place}" for place in range(len(columns))]
         self._decode_declared = self._declared_decoder()
 
@@ -54,6 +59,8 @@ class BlockDecoder:
             columns_of_text = [column.texts(may_be_escaped=b"\\" in block) for column in columns]
         except (msgspec.DecodeError, pa.ArrowInvalid, RecursionError) as error:
             raise DoubtfulBlockError from error
+        self._noted.note(name for name, column in zip(self._columns, columns, strict=True) if column.found)
+        self._noted.note(key for line in undeclared for key in line)
         return columns_of_text, texts([rescued_text(line) for line in undeclared]) if undeclared else None
 
     def _values(self, lines: list[bytes]) -> tuple[list[list[msgspec.Raw]], list[dict[str, msgspec.Raw]]]:
@@ -82,7 +89,7 @@ class _Column:
         self._is_null = pc.equal(self._sources, _NULL_TEXT)
         self._has_nulls = pc.any(self._is_null).as_py()
 
-    @property
+    @cached_property
     def found(self) -> int:
         """How many lines have the key."""
         return len(self._values) - (sum(value is _MISSING for value in self._values) if self._has_nulls else 0)

@@ -16,20 +16,20 @@ from resources.landing_reader.arrays import texts
 from resources.landing_reader.batches import good_batch
 from resources.landing_reader.decoding import canonical_encoding
 from resources.landing_reader.faults import RejectedRecord, encoding_fault
+from resources.landing_reader.rescued import decode_object, rescued_text, value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
+    from resources.landing_reader.columns import FileColumns
     from resources.landing_reader.formats import JsonLinesFormat
 
 KEY_END: Final = r'"[ \t\r]*:'
 """Where a key ends. Text inside a value may look like it, a key of the line itself never fails to."""
 
 _KEY_END: Final = re.compile(KEY_END.encode())
-
-decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass
@@ -53,9 +53,10 @@ class GoodLines:
 class LineDecoder:
     """Decodes lines of one format."""
 
-    def __init__(self, declared: JsonLinesFormat, encoding: str) -> None:
-        """Prepare for a format; ``encoding`` is that of the lines."""
+    def __init__(self, declared: JsonLinesFormat, encoding: str, noted: FileColumns) -> None:
+        """Prepare for a format; ``encoding`` is that of the lines, ``noted`` is told the keys of good ones."""
         self._columns = declared.columns
+        self._noted = noted
         self._declared_encoding = canonical_encoding(declared.encoding)
         self._encoding = encoding
 
@@ -94,7 +95,9 @@ class LineDecoder:
             raise _RejectedLineError("not_object: the line is not a JSON object") from error
         if _may_repeat_keys(text.encode("utf-8"), found) and _repeats_keys(text):
             raise _RejectedLineError("duplicate_key: a key occurs twice")
-        values = [_value_text(found.pop(column, None)) for column in self._columns]
+        keys = list(found)
+        values = [_clean_text(found.pop(column, None)) for column in self._columns]
+        self._noted.note(keys)
         return values, rescued_text(found)
 
 
@@ -102,25 +105,15 @@ class _RejectedLineError(Exception):
     """The line is to be rejected for this reason."""
 
 
-def rescued_text(undeclared: Mapping[str, msgspec.Raw]) -> str | None:
-    """Undeclared keys and their values, exactly as received, as a JSON object; None if there are none."""
-    if not undeclared:
-        return None
-    members = (f"{json.dumps(key, ensure_ascii=False)}:{bytes(value).decode()}" for key, value in undeclared.items())
-    return "{" + ",".join(members) + "}"
-
-
 def key_ends(source: bytes) -> int:
     """How many keys a JSON text seems to have, nested ones included: perhaps more than it has, never less."""
     return len(_KEY_END.findall(source))
 
 
-def _value_text(raw: msgspec.Raw | None) -> str | None:
-    """A value as text: what a string says, and the source text of anything else; None for null and for missing."""
-    if raw is None or (source := bytes(raw)) == b"null":
-        return None
-    text = msgspec.json.decode(source, type=str) if source.startswith(b'"') else source.decode()
-    if "\0" in text:
+def _clean_text(raw: msgspec.Raw | None) -> str | None:
+    """A value as text, see ``value_text``; None for missing."""
+    text = None if raw is None else value_text(raw)
+    if text is not None and "\0" in text:
         raise _RejectedLineError("nul: NUL character in a text")
     return text
 

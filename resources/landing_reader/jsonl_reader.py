@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from resources.landing_reader.columns import FileColumns
     from resources.landing_reader.formats import JsonLinesFormat
 
 _BLANK: Final = b" \t\r\n"  # what JSON calls white space
 
 
-def read_json_lines(blocks: Iterator[bytes], declared: JsonLinesFormat) -> Iterator[pa.RecordBatch]:
+def read_json_lines(blocks: Iterator[bytes], declared: JsonLinesFormat, noted: FileColumns) -> Iterator[pa.RecordBatch]:
     """Read the decoded blocks of a file with one JSON object a line; blank lines are no records, but are numbered.
+
+    The keys of good lines are noted as the file's columns.
 
     Raises:
         FileRefused: the file is one JSON array, or a line is too long.
     """
     encoding = block_encoding(declared.encoding)
-    by_block = BlockDecoder(declared.columns)
-    by_line = LineDecoder(declared, encoding)
+    by_block = BlockDecoder(declared.columns, noted)
+    by_line = LineDecoder(declared, encoding, noted)
     lines_before = 0
     for piece in _whole_lines(_not_an_array(blocks)):
         lines = _lines(piece)

@@ -19,19 +19,22 @@ import pyarrow.parquet as pq
 
 from resources.landing_reader.batches import good_batch
 from resources.landing_reader.faults import FileRefused
-from resources.landing_reader.parquet_values import cast_lossless, rescued_json
+from resources.landing_reader.parquet_values import cast_lossless, rescued_json, type_text
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+    from resources.landing_reader.columns import FileColumns
     from resources.landing_reader.formats import ParquetFormat
 
 _MOST_ROWS: Final = 64 << 10
 """Rows in a batch at most; a row of a highly compressed file may say little about its decoded size."""
 
 
-def read_parquet(file: BinaryIO, declared: ParquetFormat, block_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Read a Parquet file in batches of about ``block_bytes``.
+def read_parquet(
+    file: BinaryIO, declared: ParquetFormat, block_bytes: int, columns: FileColumns
+) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file in batches of about ``block_bytes``, and note its columns and their types.
 
     Raises:
         FileRefused: the file is broken, or its columns do not fit the format.
@@ -39,7 +42,7 @@ def read_parquet(file: BinaryIO, declared: ParquetFormat, block_bytes: int) -> I
     """
     with _seekable(file) as seekable:
         storage = _Storage(seekable)
-        batches = _batches(storage, declared, block_bytes)
+        batches = _batches(storage, declared, block_bytes, columns)
         while (batch := _next(batches, storage)) is not None:
             yield batch
 
@@ -54,7 +57,9 @@ def _next(batches: Iterator[pa.RecordBatch], storage: _Storage) -> pa.RecordBatc
         raise FileRefused("parquet", " ".join(str(error).split())) from error
 
 
-def _batches(storage: _Storage, declared: ParquetFormat, block_bytes: int) -> Iterator[pa.RecordBatch]:
+def _batches(
+    storage: _Storage, declared: ParquetFormat, block_bytes: int, noted: FileColumns
+) -> Iterator[pa.RecordBatch]:
     parquet = pq.ParquetFile(
         pa.PythonFile(storage, mode="r"),
         buffer_size=1 << 20,  # stream column chunks, or a whole row group would be held in memory
@@ -63,6 +68,8 @@ def _batches(storage: _Storage, declared: ParquetFormat, block_bytes: int) -> It
         coerce_int96_timestamp_unit="us",  # as Spark means them; nanoseconds would overflow at the year 2262
     )
     schema = declared.schema
+    noted.note(parquet.schema_arrow.names)
+    noted.types |= {column.name: type_text(column.type) for column in parquet.schema_arrow}
     places = _places(parquet.schema_arrow.names, declared)
     undeclared = [place for place in range(len(parquet.schema_arrow)) if place not in places]
     records = 0

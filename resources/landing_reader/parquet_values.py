@@ -58,6 +58,20 @@ def cast_lossless(column: pa.Array, expected: pa.DataType, name: str) -> pa.Arra
     return cast
 
 
+def type_text(of: pa.DataType) -> str | None:
+    """Return a type as a format declares it, where one can; else Arrow's name for it. None: it holds only nulls."""
+    if isinstance(of, pa.DictionaryType):
+        return type_text(of.value_type)
+    if pa.types.is_null(of):
+        return None
+    if pa.types.is_decimal(of):
+        return f"decimal({of.precision},{of.scale})"
+    if _is_text(of):
+        return "string"
+    named = {"timestamp": "timestamp", "date": "date", "boolean": "boolean"}
+    return named.get(_kind(of), str(of))
+
+
 def _kind(of: pa.DataType) -> str:
     kinds = {
         "integer": pa.types.is_integer,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from resources.landing_reader.batches import refused_batch
+from resources.landing_reader.columns import FileColumns
 from resources.landing_reader.csv_reader import read_csv
 from resources.landing_reader.decoding import decoded_blocks
 from resources.landing_reader.faults import FileRefused
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 _BLOCK_BYTES: Final = 2 << 20  # measured: larger blocks are no faster and cost memory
 
 
-def read(file: BinaryIO, format: LandingFormat, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[pa.RecordBatch]:  # noqa: A002
+def read(
+    file: BinaryIO,
+    format: LandingFormat,  # noqa: A002
+    *,
+    block_bytes: int = _BLOCK_BYTES,
+    columns: FileColumns | None = None,
+) -> Iterator[pa.RecordBatch]:
     """Read a landing file, good and rejected records alike, in bounded memory.
 
     A file that must be refused ends with one row whose ``reject_reason`` starts with ``file:`` and whose
@@ -33,6 +40,7 @@ def read(file: BinaryIO, format: LandingFormat, *, block_bytes: int = _BLOCK_BYT
         file: opened for reading bytes, at its start. Parquet seeks where it can and is spooled to disk where not.
         format: what the source declares about its files. Gzip is recognised by its first bytes.
         block_bytes: how much is read and judged at a time. It never changes what is yielded, only in which batches.
+        columns: takes note of the columns the file has; complete when the last batch has been yielded.
 
     Yields:
         Batches of ``format.schema``. Good records have a null ``reject_reason``. Within the file records are numbered
@@ -42,14 +50,16 @@ def read(file: BinaryIO, format: LandingFormat, *, block_bytes: int = _BLOCK_BYT
         OSError: the storage failed. What the file contains never raises.
     """
     try:
-        yield from _batches(file, format, block_bytes)
+        yield from _batches(file, format, block_bytes, FileColumns() if columns is None else columns)
     except FileRefused as refusal:
         yield refused_batch(format.schema, str(refusal))
 
 
-def _batches(file: BinaryIO, declared: LandingFormat, block_bytes: int) -> Iterator[pa.RecordBatch]:
+def _batches(
+    file: BinaryIO, declared: LandingFormat, block_bytes: int, columns: FileColumns
+) -> Iterator[pa.RecordBatch]:
     if isinstance(declared, CsvFormat):
-        return read_csv(decoded_blocks(file, declared.encoding, block_bytes), declared)
+        return read_csv(decoded_blocks(file, declared.encoding, block_bytes), declared, columns)
     if isinstance(declared, JsonLinesFormat):
-        return read_json_lines(decoded_blocks(file, declared.encoding, block_bytes), declared)
-    return read_parquet(file, declared, block_bytes)
+        return read_json_lines(decoded_blocks(file, declared.encoding, block_bytes), declared, columns)
+    return read_parquet(file, declared, block_bytes, columns)
