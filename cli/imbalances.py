@@ -1,7 +1,8 @@
 """Reconciliation: every number of the lake again, from the tables themselves, and where two of them disagree.
 
-Belongs here: the comparisons, in SQL over the tables' own rows. Nothing a run says of itself is believed; the row
-ledger is one of the sides that are compared. What to do about an imbalance is for people.
+Belongs here: the quick comparisons, in SQL over the tables' own rows and without an engine. Nothing a run says of
+itself is believed; the row ledger is one of the sides that are compared. Computing rows again is ``proof``'s matter;
+what to do about an imbalance is for people.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from typing import TYPE_CHECKING, Any
 from cli.lake import Lake, rows
 from cli.landing_state import LandingState, source_names
 from cli.ledger import NEWEST_LINES
+from resources.data_files import data_files, present
+from resources.storage import table_uri
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from lakehouse_assets.recomputation import Difference
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,16 @@ class Imbalance:
     Attributes:
         table: the table that is off.
         partition: its partition, where one is concerned.
-        file: key of the landing file, where one is concerned.
+        file: key of the landing file, or path of the table's data file, where one is concerned.
         found: what was found, against what, in a sentence.
+        difference: the rows that differ from those computed again, where they were compared.
     """
 
     table: str
     partition: dt.date | None
     file: str | None
     found: str
+    difference: Difference | None = None
 
 
 @dataclass
@@ -43,11 +50,13 @@ class Reconciliation:
     Attributes:
         compared: partitions or files compared, by kind of comparison.
         notes: what could not be compared, and why that is no fault.
+        damaged: tables that cannot be read, for data files of theirs are gone or cut.
     """
 
     compared: dict[str, int] = field(default_factory=dict)
     imbalances: list[Imbalance] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    damaged: set[str] = field(default_factory=set)
 
     def take(self, comparison: str, compared: list[dict[str, Any]], judge: Callable[[dict[str, Any]], Any]) -> None:
         """Judge each compared row; ``judge`` yields imbalances."""
@@ -56,55 +65,87 @@ class Reconciliation:
             self.imbalances += judge(row)
 
 
-def reconcile_lake(lake: Lake, landing: LandingState) -> Reconciliation:
-    """Compare everything that can be compared with the tables there are."""
-    found = Reconciliation()
-    connection, names = lake.connect(), set(lake.names())
+def compare_data_files(found: Reconciliation, lake: Lake) -> None:
+    """Look whether every data file that a table's log names is in storage, whole."""
+    for name in lake.names():
+        opened, location = lake.open(name), table_uri(lake.root, name)
+        files = data_files(opened)
+        there = present(location, [file.path for file in files])
+        wrong = [
+            Imbalance(name, _date(dict(file.partition)), file.path, sentence)
+            for file in files
+            if (sentence := _about_file(name, file.size_bytes, there.get(file.path), file.rows))
+        ]
+        found.compared["data files"] = found.compared.get("data files", 0) + len(files)
+        found.imbalances += wrong
+        if wrong:
+            found.damaged.add(name)
+            found.notes.append(f"{name} cannot be read: it is not compared any further, nor what is made from it")
+
+
+def _about_file(table: str, due: int, size: int | None, rows: int | None) -> str | None:
+    if size == due:
+        return None
+    held = "" if rows is None else f" with {rows:,} rows"
+    what = f"data file{held} is gone from storage" if size is None else f"data file has {size:,} bytes, {due:,} due"
+    if table.startswith(("silver.", "gold.")) and table != "silver.quarantine":
+        return f"{what}; materialize the partition again, or bring the file back"
+    return f"{what}; bring it back from a copy of the lake"
+
+
+def _date(partition: dict[str, str | None]) -> dt.date | None:
+    for value in partition.values():
+        try:
+            return dt.date.fromisoformat(value or "")
+        except ValueError:
+            continue
+    return None
+
+
+def compare_tables(found: Reconciliation, lake: Lake, landing: LandingState | None) -> None:
+    """Compare everything that can be compared in SQL with the tables there are.
+
+    Args:
+        found: takes what is found; its damaged tables are left alone.
+        lake: the tables.
+        landing: the landing zone beside the lake; None where that cannot be known.
+    """
+    connection, names = lake.connect(), set(lake.names()) - found.damaged
     if "system.row_ledger" in names:
         for source in source_names():
-            if f"bronze.{source}" in names:
-                _rows_of_days(found, connection, source, names)
+            _rows_of_days(found, connection, source, names)
+        for table in sorted(name for name in names if name.startswith("gold.")):
+            _rows_of_partitions(found, connection, table, lake.open(table).metadata().partition_columns[0])
+    gone = set(landing.gone) if landing else set()
     if "system.landing_files" in names:
         for source in source_names():
-            if f"bronze.{source}" in names:
-                _rows_of_files(found, connection, source)
-    _landing(found, landing)
-    if "gold.daily_sales_summary" in names and "silver.transactions" in names:
-        _sales(found, connection, names)
-    return found
+            if f"bronze.{source}" not in found.damaged:
+                _rows_of_files(found, connection, source, names, gone)
+    if landing is not None:
+        _landing(found, landing, gone)
 
+
+_NO_DAYS = "(SELECT NULL::DATE AS business_date, NULL::VARCHAR AS reject_reason WHERE false)"
 
 _DAYS = """
     WITH bronze AS (
-        SELECT business_date, source_file, batch_id, count(*) AS rows,
-            CASE WHEN reject_reason LIKE 'file:superseded%' THEN 'mark'
-                WHEN reject_reason LIKE 'file:%' THEN 'refusal' ELSE 'row' END AS kind
-        FROM bronze.{source} GROUP BY ALL
-    ), versions AS (
-        SELECT *,
-            coalesce(max(batch_id) FILTER (kind <> 'refusal') OVER file_of_day, -1) AS readable,
-            coalesce(max(batch_id) FILTER (kind = 'refusal') OVER file_of_day, -1) AS refused
-        FROM bronze WINDOW file_of_day AS (PARTITION BY business_date, source_file)
-    ), received AS (
-        SELECT business_date, sum(rows)::BIGINT AS received,
-            coalesce(sum(rows) FILTER (batch_id < readable OR (kind = 'refusal' AND batch_id < refused)), 0)::BIGINT
-                AS replaced
-        FROM versions WHERE kind <> 'mark' GROUP BY ALL
+        SELECT business_date, count(*) AS received FROM {bronze}
+        WHERE reject_reason IS NULL OR reject_reason NOT LIKE 'file:superseded%' GROUP BY ALL
     ), silver AS (
         SELECT business_date, count(*) AS readable FROM {silver} GROUP BY ALL
     ), quarantine AS (
         SELECT business_date, count(*) AS quarantined FROM {quarantine} GROUP BY ALL
     ), judged AS (
-        SELECT * FROM ({newest}) WHERE table_name = 'silver.{source}'
+        SELECT * FROM ({newest}) WHERE table_name = '{table}'
     ), last_good AS (
         SELECT business_date, arg_max(published, recorded_at) AS last_published
-        FROM system.row_ledger WHERE table_name = 'silver.{source}' AND verdict = 'published' GROUP BY ALL
+        FROM system.row_ledger WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
     )
     SELECT business_date, judged.verdict, judged.rows_in, judged.published, judged.rejected, judged.duplicate,
-        judged.superseded, coalesce(received, 0) AS received, coalesce(replaced, 0) AS replaced,
+        judged.superseded, {discarded} AS discarded, coalesce(received, 0) AS received,
         coalesce(readable, 0) AS readable, coalesce(quarantined, 0) AS quarantined,
         coalesce(last_published, 0) AS last_published
-    FROM received
+    FROM bronze
         FULL JOIN judged USING (business_date) FULL JOIN silver USING (business_date)
         FULL JOIN quarantine USING (business_date) FULL JOIN last_good USING (business_date)
     ORDER BY business_date
@@ -113,13 +154,24 @@ _DAYS = """
 
 def _rows_of_days(found: Reconciliation, connection: DuckDBPyConnection, source: str, names: set[str]) -> None:
     """Account for every row of bronze, day by day."""
-    table = f"silver.{source}"
-    none = "(SELECT NULL::DATE AS business_date WHERE false)"
-    quarantine = f"(FROM silver.quarantine WHERE table_name = '{table}')" if "silver.quarantine" in names else none
+    bronze, table, quarantine = f"bronze.{source}", f"silver.{source}", "silver.quarantine"
+    if found.damaged & {bronze, table, quarantine}:
+        return
+    rejected = _NO_DAYS
+    if quarantine in names:
+        still_open = " AND status = 'open'" if "status" in _columns(connection, quarantine) else ""
+        rejected = f"(FROM silver.quarantine WHERE table_name = '{table}'{still_open})"
     sql = _DAYS.format(
-        source=source, silver=table if table in names else none, quarantine=quarantine, newest=NEWEST_LINES
+        table=table,
+        bronze=bronze if bronze in names else _NO_DAYS,
+        silver=table if table in names else _NO_DAYS,
+        quarantine=rejected,
+        newest=NEWEST_LINES,
+        discarded="coalesce(judged.discarded, 0)" if "discarded" in _columns(connection, "system.row_ledger") else "0",
     )
     days = rows(connection, sql)
+    if not days:
+        return
 
     def judge(day: dict[str, Any]) -> Iterator[Imbalance]:
         for sentence in _of_day(table, day):
@@ -131,6 +183,11 @@ def _rows_of_days(found: Reconciliation, connection: DuckDBPyConnection, source:
         found.notes.append(f"{table}: {held} held days are compared with what was last published of them")
 
 
+def _columns(connection: DuckDBPyConnection, table: str) -> set[str]:
+    """Return a table's columns; a lake that has not run for long lacks the newest ones."""
+    return {row["column_name"] for row in rows(connection, f"DESCRIBE FROM {table}")}
+
+
 def _of_day(table: str, day: dict[str, Any]) -> Iterator[str]:
     if day["verdict"] is None:
         yield (
@@ -138,27 +195,61 @@ def _of_day(table: str, day: dict[str, Any]) -> Iterator[str]:
             "`lakehouse run` judges the day"
         )
         return
-    accounted = day["published"] + day["rejected"] + day["duplicate"] + day["superseded"]
+    accounted = sum(day[name] for name in ("published", "rejected", "duplicate", "superseded", "discarded"))
     if accounted != day["rows_in"]:
         yield f"the row ledger accounts for {accounted} of {day['rows_in']} rows in"
     if day["received"] != day["rows_in"]:
         yield f"bronze has {day['received']} rows, the row ledger {day['rows_in']} rows in; `lakehouse run` judges them"
-    if day["replaced"] != day["superseded"]:
-        yield f"{day['replaced']} rows of bronze are superseded, the row ledger says {day['superseded']}"
     if day["quarantined"] != day["rejected"]:
-        yield f"quarantine has {day['quarantined']} rows, the row ledger says {day['rejected']} rejected"
-    published = day["published"] if day["verdict"] == "published" else day["last_published"]
-    if day["readable"] != published:
-        yield f"{table} has {day['readable']} rows, the row ledger says {published} published"
+        yield f"quarantine has {day['quarantined']} open rows, the row ledger says {day['rejected']} rejected"
+    yield from _readable(table, day)
 
 
-def _rows_of_files(found: Reconciliation, connection: DuckDBPyConnection, source: str) -> None:
+def _readable(table: str, partition: dict[str, Any]) -> Iterator[str]:
+    published = partition["last_published"] if partition["verdict"] == "held" else partition["published"]
+    if partition["readable"] != published:
+        yield f"{table} has {partition['readable']} rows, the row ledger says {published or 0} published"
+
+
+def _rows_of_partitions(found: Reconciliation, connection: DuckDBPyConnection, table: str, column: str) -> None:
+    """Compare the rows of a table made from others with what the row ledger says was published."""
+    partitions = rows(
+        connection,
+        f"""
+        WITH readable AS (
+            SELECT "{column}" AS partition, count(*) AS readable FROM {table} GROUP BY ALL
+        ), judged AS (
+            SELECT business_date AS partition, verdict, published FROM ({NEWEST_LINES}) WHERE table_name = '{table}'
+        ), last_good AS (
+            SELECT business_date AS partition, arg_max(published, recorded_at) AS last_published
+            FROM system.row_ledger WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
+        )
+        SELECT partition, verdict, published, coalesce(last_published, 0) AS last_published,
+            coalesce(readable, 0) AS readable
+        FROM readable FULL JOIN judged USING (partition) FULL JOIN last_good USING (partition) ORDER BY partition
+        """,  # noqa: S608 - a table's name is a folder's
+    )
+
+    def judge(partition: dict[str, Any]) -> Iterator[Imbalance]:
+        for sentence in _readable(table, partition):
+            yield Imbalance(table, partition["partition"], None, sentence)
+
+    found.take(f"partitions of {table}", partitions, judge)
+
+
+def _rows_of_files(
+    found: Reconciliation, connection: DuckDBPyConnection, source: str, names: set[str], gone: set[str]
+) -> None:
     """Compare each file version's rows in bronze with its records."""
+    bronze = f"bronze.{source}"
+    nothing = (
+        "(SELECT NULL::VARCHAR AS source_file, NULL::BIGINT AS batch_id, NULL::VARCHAR AS reject_reason WHERE false)"
+    )
     files = rows(
         connection,
         f"""
         WITH bronze AS (
-            SELECT source_file, batch_id, count(*) AS rows FROM bronze.{source}
+            SELECT source_file, batch_id, count(*) AS rows FROM {bronze if bronze in names else nothing}
             WHERE reject_reason IS NULL OR reject_reason NOT LIKE 'file:superseded%' GROUP BY ALL
         ), registered AS (
             SELECT source_file, batch_id, outcome,
@@ -169,20 +260,24 @@ def _rows_of_files(found: Reconciliation, connection: DuckDBPyConnection, source
         FROM registered FULL JOIN bronze USING (source_file, batch_id) ORDER BY ALL
         """,  # noqa: S608 - a source's name is a module's name
     )
+    if not files:
+        return
 
     def judge(file: dict[str, Any]) -> Iterator[Imbalance]:
         if file["due"] is None:
             sentence = f"{file['rows']} rows of batch {file['batch_id']}, but system.landing_files does not know it"
         elif file["rows"] != file["due"]:
             sentence = f"{file['rows']} rows of batch {file['batch_id']}, {file['due']} due ({file['outcome']})"
+            if file["source_file"] in gone:
+                sentence += "; the file is no longer in the landing zone either"
         else:
             return
-        yield Imbalance(f"bronze.{source}", None, file["source_file"], sentence)
+        yield Imbalance(bronze, None, file["source_file"], sentence)
 
-    found.take(f"files of bronze.{source}", files, judge)
+    found.take(f"files of {bronze}", files, judge)
 
 
-def _landing(found: Reconciliation, landing: LandingState) -> None:
+def _landing(found: Reconciliation, landing: LandingState, gone: set[str]) -> None:
     found.compared["files in the landing zone"] = landing.known + len(landing.pending)
     found.imbalances += [
         Imbalance(
@@ -191,47 +286,7 @@ def _landing(found: Reconciliation, landing: LandingState) -> None:
         for key in landing.pending
     ]
     found.notes += [f"nobody takes {file.key}: {file.why}" for file in landing.unroutable]
-    if landing.gone:
-        found.notes.append(f"{landing.gone} files of the lake are no longer in the landing zone; their rows are")
-
-
-_SUMS = "sum(lines)::BIGINT AS lines, sum(net_sales) AS net_sales"
-_OF_LINES = "(SELECT business_date, count(*) AS lines, sum(amount) AS net_sales FROM silver.transactions GROUP BY ALL)"
-_SALES = (
-    ("gold.daily_sales_summary", "business_date", _OF_LINES, "business_date"),
-    ("gold.sales_by_region", "business_date", "gold.daily_sales_summary", "business_date"),
-    ("gold.product_performance", "business_date", "gold.daily_sales_summary", "business_date"),
-    ("gold.weekly_sales_summary", "week_start", "gold.daily_sales_summary", "date_trunc('week', business_date)"),
-    ("gold.monthly_sales_summary", "month_start", "gold.daily_sales_summary", "date_trunc('month', business_date)"),
-)
-"""A table, its partition, what it sums up, and the partition of that."""
-
-
-def _sales(found: Reconciliation, connection: DuckDBPyConnection, names: set[str]) -> None:
-    """Compare the sales in gold with the lines in silver, and gold with itself."""
-    for table, partition, basis, of_basis in _SALES:
-        if table not in names:
-            continue
-        compared = rows(
-            connection,
-            f"""
-            SELECT partition, ours.lines AS lines, ours.net_sales AS net_sales,
-                due.lines AS due_lines, due.net_sales AS due_net_sales
-            FROM (SELECT {partition} AS partition, {_SUMS} FROM {table} GROUP BY ALL) AS ours
-            FULL JOIN (SELECT ({of_basis})::DATE AS partition, {_SUMS} FROM {basis} GROUP BY ALL) AS due
-            USING (partition) ORDER BY partition
-            """,  # noqa: S608 - constants
-        )
-
-        def judge(row: dict[str, Any], table: str = table, basis: str = basis) -> Iterator[Imbalance]:
-            has, due = (row["lines"], row["net_sales"]), (row["due_lines"], row["due_net_sales"])
-            if has != due:
-                against = "silver.transactions" if basis == _OF_LINES else basis
-                sentence = f"{_sales_text(has)}, but {against} {_sales_text(due)}"
-                yield Imbalance(table, row["partition"], None, sentence)
-
-        found.take(f"partitions of {table}", compared, judge)
-
-
-def _sales_text(sales: tuple[int | None, Any]) -> str:
-    return "has no sales" if sales[0] is None else f"has {sales[0]} lines of {sales[1]}"
+    missed = {each.file for each in found.imbalances}
+    found.notes += [
+        f"{key} is no longer in the landing zone; what it brought is in the lake" for key in sorted(gone - missed)
+    ]

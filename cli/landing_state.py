@@ -40,14 +40,14 @@ class LandingState:
     Attributes:
         pending: keys of files that the next run takes in: new ones and changed ones.
         known: how many files are in the lake as they are now.
-        gone: how many files the lake knows that are not in the landing zone any more; that is no fault.
+        gone: keys of files the lake knows that are not in the landing zone any more; that is no fault.
         unfinished: sources whose last ingestion has not reported its days yet: it is running, or it was interrupted.
     """
 
     pending: list[str] = field(default_factory=list)
     unroutable: list[Unroutable] = field(default_factory=list)
     known: int = 0
-    gone: int = 0
+    gone: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
 
 
@@ -68,7 +68,7 @@ def landing_state(settings: Settings, lake: Lake) -> LandingState:
             state.pending.append(found.key)
         else:
             state.known += 1
-    state.gone = len(newest.keys() - listed)
+    state.gone = sorted(newest.keys() - listed)
     return state
 
 

@@ -39,3 +39,33 @@ def mapping(upstream: str, downstream: str) -> dg.PartitionMapping | None:
     if upstream == downstream:
         return None
     return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+
+
+def partitions_behind(upstream: str, downstream: str, partition: dt.date) -> list[dt.date]:
+    """Return the partitions of one calendar that feed a partition of another, as ``mapping`` does, without a start.
+
+    Args:
+        upstream: the partition column of the table that is read.
+        downstream: the partition column of the table made from it.
+        partition: the first day of one of the latter's partitions.
+    """
+    end, found = _following(downstream, partition), _first(upstream, partition)
+    starts = []
+    while found < end:
+        starts.append(found)
+        found = _following(upstream, found)
+    return starts
+
+
+def _first(partition_column: str, day: dt.date) -> dt.date:
+    """Return the first day of the partition that a day lies in."""
+    if partition_column == WEEKLY:
+        return day - dt.timedelta(days=day.weekday())
+    return day.replace(day=1) if partition_column == MONTHLY else day
+
+
+def _following(partition_column: str, first: dt.date) -> dt.date:
+    """Return the first day of the next partition."""
+    if partition_column == MONTHLY:
+        return (first + dt.timedelta(days=31)).replace(day=1)
+    return first + dt.timedelta(days=7 if partition_column == WEEKLY else 1)
