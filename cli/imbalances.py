@@ -253,7 +253,8 @@ def _rows_of_files(
             WHERE reject_reason IS NULL OR reject_reason NOT LIKE 'file:superseded%' GROUP BY ALL
         ), registered AS (
             SELECT source_file, batch_id, outcome,
-                CASE outcome WHEN 'ingested' THEN records WHEN 'refused' THEN 1 ELSE 0 END AS due
+                CASE WHEN outcome IN ('ingested', 'refilled') THEN records WHEN outcome = 'refused' THEN 1 ELSE 0 END
+                    AS due
             FROM system.landing_files WHERE data_source = '{source}'
         )
         SELECT source_file, batch_id, outcome, due, coalesce(rows, 0) AS rows

@@ -123,4 +123,4 @@ def _why_unroutable(key: str, sources: list[str], start_date: dt.date) -> str | 
 
 def _is_unfinished(root: str, source: str) -> bool:
     manifest = ManifestFile(root, source).read()
-    return manifest is not None and bool(manifest.batches)
+    return manifest is not None and bool(manifest.batches or manifest.refill)

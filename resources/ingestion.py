@@ -337,15 +337,15 @@ class Ingestion:
         """Return the batch of rows appended again: their files are registered as refilled."""
         landed = {file.source_file: file.landing_date for file in group}
         known = known_files(self.engine, self.source.name, set(landed.values()))
-        days: dict[tuple[str, str], list[Any]] = {}
+        of_file: dict[str, list[Any]] = {}
         for row in table.select(["source_file", "source_version", "business_date", "reject_reason"]).to_pylist():
-            days.setdefault((row["source_file"], row["source_version"]), []).append(row)
+            of_file.setdefault(row["source_file"], []).append(row)
         files = [
             {
                 **known.newest.get(key, {}),
                 "data_source": self.source.name,
                 "source_file": key,
-                "source_version": version,
+                "source_version": rows[0]["source_version"],
                 "landing_date": landed[key],
                 "batch_id": number,
                 "outcome": "refilled",
@@ -356,7 +356,7 @@ class Ingestion:
                 "ingested_at": now,
                 "drift": None,
             }
-            for (key, version), rows in sorted(days.items())
+            for key, rows in sorted(of_file.items())
         ]
         return BatchManifest(number, files, sorted(set(table["business_date"].to_pylist())))
 
