@@ -62,6 +62,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 _LINE_KEY = {"transactions": "invoice_no", "customers": "customer_id", "products": "stock_code"}
 _MARK = "file:superseded"
+_NOTHING_NEW = ("unchanged", "refilled")
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def landing_files(tables: Tables) -> dict[str, list[dict[str, Any]]]:
     """Return what became of each file's versions, oldest first."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(rows_of(tables, "system.landing_files").to_pylist(), key=lambda row: row["batch_id"]):
-        found[row["source_file"]].append(row)
+        if row["outcome"] not in _NOTHING_NEW:
+            found[row["source_file"]].append(row)
     return dict(found)
 
 
