@@ -110,7 +110,8 @@ def _table(lake: Lake, name: str) -> pa.Table:
     from shop.evidence import COLUMNS
 
     try:
-        return lake.read(name, list(COLUMNS[name]))
+        there = {field.name for field in lake.open(name).schema().fields}
+        return lake.read(name, [column for column in COLUMNS[name] if column in there])
     except MissingTableError as error:
         raise LookupError(name) from error
 

@@ -26,7 +26,7 @@ LAYERS = ("bronze", "silver", "gold", "system")
 _COMMIT = re.compile(r"\d{20}\.(?:json|checkpoint\.)")
 _CREATION = f"{0:020}.json"
 _SYSTEM_TABLE = re.compile(
-    r"""(?<![."\w])(?:"system"|system)\s*\.\s*(?="?(?:landing_files|row_ledger)\b)""", re.IGNORECASE
+    r"""(?<![."\w])(?:"system"|system)\s*\.\s*(?="?(?:landing_files|row_ledger|decisions)\b)""", re.IGNORECASE
 )
 
 

@@ -14,10 +14,24 @@ from cli.lake import Lake
 LEDGER = "system.row_ledger"
 
 NEWEST_LINES = """
-    SELECT * FROM system.row_ledger
+    SELECT * REPLACE (coalesce(discarded, 0) AS discarded)
+    FROM (FROM system.row_ledger UNION ALL BY NAME SELECT NULL::BIGINT AS discarded WHERE false)
     QUALIFY row_number() OVER (PARTITION BY table_name, business_date ORDER BY recorded_at DESC) = 1
 """
-"""The line that counts of each table and day."""
+"""The line that counts of each table and day. Ledgers of before there were decisions lack the column."""
+
+QUARANTINE = "silver.quarantine"
+QUARANTINED = """(
+    SELECT * REPLACE (coalesce(status, 'open') AS status)
+    FROM (
+        FROM silver.quarantine UNION ALL BY NAME SELECT
+            NULL::VARCHAR AS status, NULL::TIMESTAMPTZ AS first_seen, NULL::VARCHAR AS rules_version,
+            NULL::VARCHAR AS closed_by, NULL::VARCHAR AS closed_why, NULL::TIMESTAMPTZ AS closed_at WHERE false
+    )
+)"""
+"""Quarantine's rows. Tables of before there was a history hold open rows only."""
+OPEN_ROWS = f"(FROM {QUARANTINED} WHERE status = 'open')"
+"""Quarantine's rows that are rejected now."""
 
 
 @dataclass(frozen=True)

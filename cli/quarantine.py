@@ -1,4 +1,8 @@
-"""`lakehouse quarantine`: the rejected rows, counted and one by one."""
+"""`lakehouse quarantine`: the rejected rows, and what people do about them.
+
+Belongs here: the commands and how they show rows. How rows are chosen is ``quarantined``'s matter; what a decision does
+to a day, ``quality.decisions``'.
+"""
 
 from __future__ import annotations
 
@@ -9,104 +13,82 @@ import typer
 from rich.markup import escape
 
 from cli import console
-from cli.console import CommandError, JsonFlag, number, out, print_json, table
+from cli.console import JsonFlag, number, out, print_json, table
 from cli.lake import Lake
+from cli.quarantined import Selection, counted, quarantined, where_it_stands
 from resources.settings import Settings
 
-app = console.group("Look at rejected rows: which rules they broke, and the way back to file and record.")
+app = console.group(
+    "Look at rejected rows, mend or discard them, and release held days. Landing files and bronze are never edited: a "
+    "decision is kept beside them, with who took it and why, and every rebuild heeds it."
+)
 
-QUARANTINE = "silver.quarantine"
+Table = Annotated[str | None, typer.Option("--table", help="Only rows for this table, such as silver.orders.")]
+Day = Annotated[str | None, typer.Option(help="Only this business date: yyyy-mm-dd.")]
+Rule = Annotated[str | None, typer.Option(help="Only rows that broke this rule, such as quantity:readable.")]
+Status = Annotated[str, typer.Option(help="Only rows of this status: open, replayed, discarded, superseded; or all.")]
 
 
 @app.command("list")
 def list_(
-    *,
-    table_name: Annotated[str | None, typer.Option("--table", help="Only this table, such as silver.orders.")] = None,
-    day: Annotated[str | None, typer.Option(help="Only this business date: yyyy-mm-dd.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule, such as quantity:readable.")] = None,
-    as_json: JsonFlag = False,
+    *, table_name: Table = None, day: Day = None, rule: Rule = None, status: Status = "open", as_json: JsonFlag = False
 ) -> None:
     """Count rejected rows by table, day and rule. A row that broke two rules is counted under both.
 
     * `lakehouse quarantine list`
     * `lakehouse quarantine list --table silver.transactions --rule quantity:readable`
+    * `lakehouse quarantine list --status all`
     """
-    counts = _ask(
-        """
-        SELECT table_name AS "table", business_date, rule, verdict, count(*) AS rows
-        FROM (SELECT *, unnest(rules) AS rule FROM silver.quarantine)
-        WHERE ($table IS NULL OR table_name = $table) AND ($day IS NULL OR business_date = $day::DATE)
-            AND ($rule IS NULL OR rule = $rule)
-        GROUP BY ALL ORDER BY ALL
-        """,
-        {"table": table_name, "day": day, "rule": rule},
-    )
+    counts = counted(Lake(Settings.load().root), Selection(table_name, day, rule, status=status))
     if as_json:
         print_json(counts)
         return
     if not counts:
         out().print("No rejected rows.")
         return
-    made = table("table", "day", "rule", "day is", "#rows")
+    made = table("table", "day", "rule", "day is", *([] if status == "open" else ["status"]), "#rows")
     for count in counts:
-        made.add_row(
-            count["table"], str(count["business_date"]), escape(count["rule"]), count["verdict"], number(count["rows"])
-        )
+        own = [] if status == "open" else [count["status"]]
+        day_of = str(count["business_date"])
+        made.add_row(count["table"], day_of, escape(count["rule"]), count["verdict"], *own, number(count["rows"]))
     out().print(made)
 
 
 @app.command()
 def show(
     *,
-    table_name: Annotated[str, typer.Option("--table", help="The table the rows were meant for: silver.orders.")],
-    day: Annotated[str, typer.Option(help="Their business date: yyyy-mm-dd.")],
+    table_name: Table = None,
+    day: Day = None,
+    rule: Rule = None,
+    status: Status = "open",
     limit: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show rejected rows of a day: file, record, rules, offending values and the record as it was received.
+    """Show rejected rows: id, file, record, rules, offending values and the record as it was received.
 
     * `lakehouse quarantine show --table silver.transactions --day 2024-01-04`
     """
-    found = _ask(
-        """
-        SELECT source_file, source_record, rules, offending_values, raw_record, verdict, source_version, landing_date
-        FROM silver.quarantine WHERE table_name = $table AND business_date = $day::DATE
-        ORDER BY source_file, source_record NULLS FIRST LIMIT $limit
-        """,
-        {"table": table_name, "day": day, "limit": limit},
-    )
-    for row in found:
-        row["offending_values"] = json.loads(row["offending_values"] or "{}")
+    lake = Lake(Settings.load().root)
+    found = quarantined(lake, Selection(table_name, day, rule, status=status))
     if as_json:
-        print_json(found)
+        print_json(found[:limit])
         return
     if not found:
-        out().print(f"No rejected rows of {escape(table_name)} on {escape(day)}.")
+        about = f" of {table_name}" if table_name else ""
+        out().print(f"No rejected rows{escape(about)}{escape(f' on {day}' if day else '')}.")
         return
-    for row in found:
+    for row in found[:limit]:
         _print_row(row)
+    if len(found) > limit:
+        console.err().print(f"{limit} of {len(found)} rows; --limit shows more.")
 
 
 def _print_row(row: dict[str, Any]) -> None:
-    record = "the file" if row["source_record"] is None else f"record {row['source_record']}"
-    lines = [f"[bold]{escape(row['source_file'])}[/] {record}: [red]{escape(', '.join(row['rules']))}[/]"]
+    rules = escape(", ".join(row["rules"]))
+    lines = [f"[bold]{escape(where_it_stands(row))}[/]: [red]{rules}[/]  id {row['id']}"]
+    if row["status"] != "open":
+        lines.append(f"  {row['status']} by {escape(row['closed_by'])}: {escape(row['closed_why'])}")
     lines += [f"  {escape(name)} = {escape(json.dumps(value))}" for name, value in row["offending_values"].items()]
     if row["raw_record"]:
         lines.append(f"  [dim]{escape(row['raw_record'])}[/]")
     out().print("\n".join(lines), soft_wrap=True)
-
-
-def _ask(sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Ask the quarantine; a lake that never rejected a row has none."""
-    import duckdb
-
-    lake = Lake(Settings.load().root)
-    names = lake.names()
-    if not names:
-        raise CommandError(f"there are no tables under {lake.root} yet; `lakehouse run` makes them")
-    if QUARANTINE not in names:
-        return []
-    try:
-        return lake.rows(sql, parameters)
-    except duckdb.ConversionException:
-        raise CommandError(f"--day {parameters['day']}: give a date like 2024-01-31") from None

@@ -11,7 +11,7 @@ from rich.markup import escape
 from cli.console import JsonFlag, number, out, print_json, table
 from cli.lake import Lake
 from cli.landing_state import LandingState, landing_state
-from cli.ledger import HeldDay, held_days
+from cli.ledger import OPEN_ROWS, QUARANTINE, HeldDay, held_days
 from cli.run import print_held
 from resources.settings import Settings
 
@@ -23,11 +23,12 @@ _SHOWN_FILES = 10
 
 @dataclass(frozen=True)
 class TableState:
-    """A table as its Delta log describes it; no file of it is read.
+    """A table as its Delta log describes it; of all tables only quarantine is read.
 
     Attributes:
         newest_partition: the newest date it has rows of; None where it has no date partitions.
         partitions: partitions with rows; None likewise.
+        quarantined: rows that are rejected now.
     """
 
     name: str
@@ -66,13 +67,11 @@ def status(*, as_json: JsonFlag = False) -> None:
 
 
 def _quarantined(lake: Lake) -> dict[str, int]:
-    """Count quarantined rows by table, from the Delta log."""
-    if "silver.quarantine" not in lake.names():
+    """Count the rows that are rejected now, by table."""
+    if QUARANTINE not in lake.names():
         return {}
-    counts: dict[str, int] = {}
-    for file in _files(lake.open("silver.quarantine")):
-        counts[file["partition.table_name"]] = counts.get(file["partition.table_name"], 0) + file["num_records"]
-    return counts
+    counted = lake.rows(f'SELECT table_name AS "table", count(*) AS rows FROM {OPEN_ROWS} GROUP BY ALL')  # noqa: S608
+    return {count["table"]: count["rows"] for count in counted}
 
 
 def _files(opened: DeltaTable) -> list[dict[str, Any]]:

@@ -35,13 +35,18 @@ LEDGER = TableLayout(
             ("superseded", pa.int64()),
             ("rules", pa.string()),
             ("delta_version", pa.int64()),
+            ("discarded", pa.int64()),
+            ("late", pa.int64()),
+            ("replayed", pa.int64()),
+            ("warned", pa.string()),
+            ("rules_version", pa.string()),
         ]
     ),
     partition_by=("table_name",),
     properties={"delta.appendOnly": "true"},
     description=(
         "One line per audited partition, named by its first day: "
-        "rows in = published + rejected + duplicate + superseded."
+        "rows in = published + rejected + duplicate + superseded + discarded."
     ),
 )
 
@@ -54,8 +59,12 @@ def ledger_lines(
     run_id: str,
     recorded_at: dt.datetime,
     version: int | None,
+    rules_version: str | None = None,
 ) -> pa.Table:
-    """Return the ledger's lines for the partitions of one write; ``held`` gives the reason of the held ones."""
+    """Return the ledger's lines for the partitions of one write; ``held`` gives the reason of the held ones.
+
+    The reason of a day that was released is who did so and why.
+    """
     return pa.Table.from_pylist(
         [
             {
@@ -64,7 +73,7 @@ def ledger_lines(
                 "run_id": run_id,
                 "recorded_at": recorded_at,
                 "verdict": "held" if day in held else "published",
-                "reason": held.get(day),
+                "reason": held.get(day) or tally.released,
                 "rows_in": tally.rows_in,
                 "published": tally.published,
                 "rejected": tally.rejected,
@@ -72,6 +81,11 @@ def ledger_lines(
                 "superseded": tally.superseded,
                 "rules": json.dumps(dict(sorted(tally.rules.items()))),
                 "delta_version": None if day in held else version,
+                "discarded": tally.discarded,
+                "late": tally.late,
+                "replayed": tally.replayed,
+                "warned": json.dumps(dict(sorted(tally.warned.items()))),
+                "rules_version": rules_version,
             }
             for day, tally in sorted(tallies.items())
         ],

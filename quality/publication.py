@@ -18,9 +18,10 @@ from quality.audit import Audit, DayTally, HeldError
 from quality.contract import arrow_schema, columns_of
 from quality.current import current_rows
 from quality.day_rules import earlier_figures
+from quality.decisions import Decided, Decision, Place, decisions_about, heed
 from quality.judge import Policy, judge_derived, judge_received
 from quality.ledger import LEDGER, ledger_lines
-from quality.quarantine import QUARANTINE, quarantined
+from quality.quarantine import QUARANTINE, Standing, quarantined, with_history
 from quality.rules import rules_version
 from resources.engine import TableLayout
 from resources.predicates import Predicate
@@ -57,9 +58,15 @@ class Terms:
 
     @property
     def layout(self) -> TableLayout:
-        """The Delta table."""
+        """The Delta table; queries filter by its key and by its times."""
+        schema = arrow_schema(self.contract)
+        times = [column.name for column in schema if pa.types.is_temporal(column.type)]
         return TableLayout(
-            self.name, arrow_schema(self.contract), (self.partition_column,), description=self.description
+            self.name,
+            schema,
+            (self.partition_column,),
+            description=self.description,
+            statistics=tuple(dict.fromkeys([*self.policy.key, *times])),
         )
 
 
@@ -115,8 +122,10 @@ def publish_received(
         audit = _audit(engine, terms, judged.tallies)
         _audited_commit(engine, terms, judged.frame, part, audit, result, run_id)
         rejected = quarantined(terms.name, audit.rejected, audit.reasons(), columns_of(terms.contract))
-        _write_quarantine(engine, terms.name, rejected, part, run_id)
-        _write_ledger(engine, terms.name, audit, result.version, run_id)
+        _count_replayed(judged, rejected)
+        standing = Standing(judged.versions, judged.decided, terms.rules_version, dt.datetime.now(tz=dt.UTC))
+        _write_quarantine(engine, terms.name, rejected, part, standing, run_id)
+        _write_ledger(engine, terms, audit, result.version, run_id)
         result.rejected.append(rejected)
         report(_sentence(terms.name, part, audit))
     return result
@@ -124,10 +133,18 @@ def publish_received(
 
 @dataclass(frozen=True)
 class JudgedDays:
-    """Judged rows of some days, and a tally for each day that already knows rows in and superseded rows."""
+    """Judged rows of some days, and a tally for each day that already knows all but what its own rows come to.
+
+    Attributes:
+        versions: the file versions that count: day, file, batch.
+        decided: the decisions about these days, and ``fixed`` where the rows are that carry a fix.
+    """
 
     frame: DataFrame
     tallies: dict[dt.date, DayTally]
+    versions: frozenset[tuple[dt.date, str, int]]
+    decided: Decided
+    fixed: frozenset[Place]
 
 
 def judged_days(
@@ -139,17 +156,26 @@ def judged_days(
     *,
     carried: Sequence[str] = (),
     report: Report = lambda _: None,
+    proposed: Sequence[Decision] = (),
 ) -> Iterator[JudgedDays]:
     """Judge bronze's rows of some days, all file versions, in slices of bounded size; nothing is written.
 
     Every publication starts from this, and so does whoever computes again what one should have come to. ``carried``
-    is for the latter (see ``judge_received``).
+    is for the latter (see ``judge_received``), and so are ``proposed`` decisions, which nobody has taken yet.
     """
     once = functools.cache(report)  # every slice says the same of a rule that is not evaluated
     current = current_rows(engine, bronze, days)
+    decided = decisions_about(engine, terms.name, days).with_(proposed)
+    sources = [column.source for column in columns_of(terms.contract) if column.source]
+    heeded = heed(engine, current.frame, decided, sources)
+    for place in heeded.discarded:
+        current.tallies[place.business_date].discarded += 1
+    for day, newest in current.newest.items():
+        release = decided.release(day, newest)
+        current.tallies[day].released = f"released by {release.decided_by}: {release.reason}" if release else None
     for part in _slices(current.tallies):
         frame = judge_received(
-            _only(current.frame, part, "business_date"),
+            _only(heeded.frame, part, "business_date"),
             transform,
             terms.contract,
             terms.policy,
@@ -157,7 +183,8 @@ def judged_days(
             carried=carried,
             report=once,
         )
-        yield JudgedDays(frame, {day: current.tallies[day] for day in part})
+        tallies = {day: current.tallies[day] for day in part}
+        yield JudgedDays(frame, tallies, current.versions, decided, heeded.fixed)
 
 
 def publish_derived(
@@ -174,7 +201,7 @@ def publish_derived(
     audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
     judged = judge_derived(frame, terms.contract, tables=engine.read, report=report)
     _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
-    _write_ledger(engine, terms.name, audit, result.version, run_id)
+    _write_ledger(engine, terms, audit, result.version, run_id)
     return result
 
 
@@ -202,7 +229,7 @@ def _audited_commit(
     except HeldError as held:
         good = [day for day in days if day not in held.days]
         if good:
-            again = Audit(column, {day: DayTally() for day in good}, terms.policy)
+            again = Audit(column, {day: DayTally(released=audit.tallies[day].released) for day in good}, terms.policy)
             result.version = engine.publish(
                 terms.layout,
                 _only(judged, good, column),
@@ -214,18 +241,39 @@ def _audited_commit(
     result.held.update(audit.reasons())
 
 
-def _write_quarantine(engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], run_id: str) -> None:
+def _count_replayed(judged: JudgedDays, rejected: pa.Table) -> None:
+    """Count the rows that carry a fix and are not rejected."""
+    if not judged.fixed:
+        return
+    places = rejected.select(list(Place._fields)).to_pylist()
+    for place in judged.fixed.difference(Place.of(row) for row in places):
+        if place.business_date in judged.tallies:
+            judged.tallies[place.business_date].replayed += 1
+
+
+def _write_quarantine(
+    engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], standing: Standing, run_id: str
+) -> None:
+    """Write what is rejected now, beside what was and is not any more."""
     where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
-    stale = engine.version(QUARANTINE.name) is not None and (
-        rejected.num_rows or engine.collect(engine.read(QUARANTINE.name, where).select("table_name").limit(1)).num_rows
-    )
-    if rejected.num_rows or stale:
-        engine.publish(QUARANTINE, rejected, where, metadata={"run_id": run_id})
+    is_there = engine.version(QUARANTINE.name) is not None
+    before = engine.collect(engine.read(QUARANTINE.name, where)) if is_there else QUARANTINE.schema.empty_table()
+    rows = with_history(rejected, before, standing)
+    if rows is not None:
+        engine.publish(QUARANTINE, rows, where, metadata={"run_id": run_id})
 
 
-def _write_ledger(engine: Engine, table: str, audit: Audit, version: int | None, run_id: str) -> None:
+def _write_ledger(engine: Engine, terms: Terms, audit: Audit, version: int | None, run_id: str) -> None:
     now = dt.datetime.now(tz=dt.UTC)
-    lines = ledger_lines(table, audit.tallies, audit.reasons(), run_id=run_id, recorded_at=now, version=version)
+    lines = ledger_lines(
+        terms.name,
+        audit.tallies,
+        audit.reasons(),
+        run_id=run_id,
+        recorded_at=now,
+        version=version,
+        rules_version=terms.rules_version,
+    )
     engine.append(LEDGER, lines, metadata={"run_id": run_id})
 
 

@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "source_version",
         "source_record",
         "verdict",
+        "status",
     ),
     "system.landing_files": ("source_file", "source_version", "batch_id", "outcome"),
     "system.row_ledger": (
@@ -63,6 +64,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 _LINE_KEY = {"transactions": "invoice_no", "customers": "customer_id", "products": "stock_code"}
 _MARK = "file:superseded"
 _NOTHING_NEW = ("unchanged", "refilled")
+_STATUS = "status"
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,16 @@ def rows_of(tables: Tables, name: str) -> pa.Table:
     """Return the columns of a table that the scorecard reads; none of its rows where it does not exist."""
     columns = list(COLUMNS[name])
     try:
-        return tables(name).select(columns)
+        table = tables(name)
     except LookupError:
         return pa.table({column: pa.nulls(0) for column in columns})
+    if _STATUS in columns and _STATUS not in table.column_names:  # a quarantine of before rows had a status
+        table = table.append_column(_STATUS, pa.nulls(table.num_rows, pa.string()))
+    return table.select(columns)
 
 
 def quarantine(tables: Tables) -> list[Quarantined]:
-    """Return all quarantined rows."""
+    """Return the rows that are in quarantine now."""
     return [
         Quarantined(
             table=row["table_name"],
@@ -113,6 +118,7 @@ def quarantine(tables: Tables) -> list[Quarantined]:
             verdict=row["verdict"],
         )
         for row in rows_of(tables, "silver.quarantine").to_pylist()
+        if row[_STATUS] in {None, "open"}
     ]
 
 

@@ -39,7 +39,8 @@ FUNCTIONS = {"F", "T", "pa", "pc"}
 ASKS_THE_ENGINE = {
     "quality/audit.py": "counts of a write by partition and outcome, and its rejected rows",
     "quality/current.py": "counts of bronze rows by file version and day",
-    "quality/publication.py": "whether the quarantine holds anything of a day",
+    "quality/decisions.py": "what people decided about some days, and which of those records are there",
+    "quality/publication.py": "what the quarantine holds of some days",
     "quality/quarantine.py": "counts of the quarantine by run",
 }
 """Who needs small results of a frame to decide about it, by the engine port's ``collect``, and what they are."""

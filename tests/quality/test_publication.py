@@ -149,11 +149,14 @@ def test_a_first_publication_may_be_empty(engine):
     assert engine.version("silver.transactions") == 1
 
 
-def test_a_healed_day_leaves_nothing_in_quarantine(engine):
+def test_a_healed_day_leaves_no_open_row_in_quarantine(engine):
     publish(engine, [*bad(1), *bad(2)], day(1), day(2))
     publish(engine, [*bad(1), *good(1, batch_id=2)], day(1))
     assert published(engine) == {day(1): 3}
-    assert set(rows(engine, "silver.quarantine", "business_date", "verdict")) == {(day(2), "held")}
+    assert set(rows(engine, "silver.quarantine", "business_date", "status")) == {
+        (day(1), "superseded"),
+        (day(2), "open"),
+    }
     assert ledger(engine)[1]["superseded"] == 3
 
 
@@ -162,10 +165,11 @@ def test_quarantine_is_rewritten_for_the_table_and_days_at_hand_only(engine):
     publish(engine, None, day(1), table=customers, frame=bronze_customers(engine, changes))
     publish(engine, [*good(1), *bad(1, 1), *good(2), *bad(2, 1)], day(1), day(2))
     publish(engine, good(1), day(1))
-    assert rows(engine, "silver.quarantine", "table_name", "business_date") == [
-        ("silver.customers", day(1)),
-        ("silver.customers", day(1)),
-        ("silver.transactions", day(2)),
+    assert rows(engine, "silver.quarantine", "table_name", "business_date", "status") == [
+        ("silver.customers", day(1), "open"),
+        ("silver.customers", day(1), "open"),
+        ("silver.transactions", day(1), "replayed"),
+        ("silver.transactions", day(2), "open"),
     ]
 
 
@@ -174,6 +178,7 @@ def test_a_clean_publication_does_not_touch_quarantine(engine):
     assert engine.version("silver.quarantine") is None
     publish(engine, bad(2), day(2))
     publish(engine, good(1), day(1))
+    publish(engine, bad(2), day(2))  # the same rows are rejected again
     assert engine.version("silver.quarantine") == 1
 
 

@@ -48,13 +48,13 @@ def test_quarantine_that_holds_what_was_rejected_is_accounted_for(audited):
 def test_a_row_missing_from_quarantine_is_named_by_table_and_day(audited):
     audit(audited, rejected=3)
 
-    assert unaccounted(audited) == [f"{TABLE} {DAY}: 2 rows in quarantine, 3 rejected"]
+    assert unaccounted(audited) == [f"{TABLE} {DAY}: 2 open rows in quarantine, 3 rejected"]
 
 
 def test_rows_that_no_audit_rejected_are_named(audited):
     audit(audited, rejected=0)
 
-    assert unaccounted(audited) == [f"{TABLE} {DAY}: 2 rows in quarantine, 0 rejected"]
+    assert unaccounted(audited) == [f"{TABLE} {DAY}: 2 open rows in quarantine, 0 rejected"]
 
 
 def test_the_check_of_the_asset_runs_and_fails_on_a_difference(audited, lake_root):
@@ -70,7 +70,7 @@ def test_the_check_of_the_asset_runs_and_fails_on_a_difference(audited, lake_roo
 
     (evaluation,) = done.get_asset_check_evaluations()
     assert not evaluation.passed
-    assert "2 rows in quarantine, 3 rejected" in (evaluation.description or "")
+    assert "2 open rows in quarantine, 3 rejected" in (evaluation.description or "")
 
 
 def test_lineage_leads_from_what_silver_is_made_of_to_quarantine(lake_root):
