@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from resources.engine import MissingTableError, TableError
 from resources.storage import delta_options, is_local, table_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
     from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
@@ -39,6 +40,7 @@ _WRITER_FEATURES = {
 _CHECKPOINT_INTERVAL = "delta.checkpointInterval"
 _COMMITS_A_CHECKPOINT = 10
 """As Spark has it. Opening a table replays the commits since its last checkpoint, and delta-rs would let 100 pass."""
+_STATISTICS_COLUMNS = "delta.dataSkippingStatsColumns"
 _EXPIRED_LOG_CLEANUP = "delta.enableExpiredLogCleanup"
 _OURS = "userMetadata"
 _KNOWN_COMMIT_KEYS = {
@@ -176,7 +178,7 @@ class DeltaTables:
                 partition_by=list(layout.partition_by),
                 name=layout.name,
                 description=layout.description or None,
-                configuration={_CHECKPOINT_INTERVAL: str(_COMMITS_A_CHECKPOINT), **layout.properties},
+                configuration=_properties(layout),
                 storage_options=self._options,
             )
         except DeltaError:
@@ -271,6 +273,27 @@ def table_schema(opened: DeltaTable) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([column.with_type(_plain(column.type)) for column in pa.schema(opened.schema().to_arrow())])
+
+
+def _properties(layout: TableLayout) -> dict[str, str]:
+    """Return the properties of a new table."""
+    kept = [name for name in layout.statistics if name not in layout.partition_by]
+    statistics = {_STATISTICS_COLUMNS: _listed(kept)} if kept else {}
+    return {_CHECKPOINT_INTERVAL: str(_COMMITS_A_CHECKPOINT), **statistics, **layout.properties}
+
+
+def keep_statistics(opened: DeltaTable, columns: Sequence[str]) -> None:
+    """Have a table keep statistics of some columns from now on; one that names none keeps those of its first."""
+    named = opened.metadata().configuration.get(_STATISTICS_COLUMNS)
+    if named is None:
+        return
+    kept = [quoted or plain.strip() for quoted, plain in re.findall(r"`([^`]+)`|([^,`]+)", named)]
+    if new := [name for name in columns if name not in kept]:
+        opened.alter.set_table_properties({_STATISTICS_COLUMNS: _listed([*kept, *new])})
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ",".join(f"`{name}`" for name in columns)
 
 
 def _refuse_other_types(layout: TableLayout, there: pa.Schema) -> None:

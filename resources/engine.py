@@ -47,6 +47,12 @@ class TableLayout:
         partition_by: partition columns on disk.
         properties: Delta table properties, such as ``delta.appendOnly``.
         description: what the table is, kept in the Delta metadata.
+        statistics: columns that queries filter by. A file's least and greatest values of these alone are kept in the
+            log, so that queries skip files; those of many columns make every commit of a large table dearer. Empty
+            keeps those of the first 32 columns. Partition columns need none.
+
+    Raises:
+        TableError: a column is named that the schema does not have.
     """
 
     name: str
@@ -54,6 +60,12 @@ class TableLayout:
     partition_by: tuple[str, ...]
     properties: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    statistics: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse columns that are not there."""
+        if unknown := {*self.partition_by, *self.statistics} - {*self.schema.names}:
+            raise TableError(f"{self.name} has no column {', '.join(sorted(unknown))} to lay it out by")
 
 
 @dataclass(frozen=True)

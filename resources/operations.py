@@ -24,7 +24,7 @@ from resources.data_files import (
     present,
     put_in_order,
 )
-from resources.delta_tables import Commit, DeltaTables, commits, table_schema
+from resources.delta_tables import Commit, DeltaTables, commits, keep_statistics, table_schema
 from resources.engine import Rewritten, TableError, Vacuumed
 from resources.storage import table_uri
 
@@ -117,6 +117,7 @@ class DeltaOperations(DeltaTables, ABC):
             needed = {partition: files for partition, files in chosen.items() if is_scattered(files)}
         if not needed:
             return Rewritten(int(opened.version()), skipped=len(chosen))
+        keep_statistics(opened, zorder)  # without them no query would skip a file for the order
         version = self._rewrite(table, opened, needed, zorder, metadata)
         if version is None:
             return Rewritten(int(opened.version()), skipped=len(chosen))

@@ -53,6 +53,12 @@ def stored(engine, name="silver.sales") -> set[Path]:
     return set(Path(engine.root, name.replace(".", "/")).rglob("*.parquet"))
 
 
+def bounds(engine, name="silver.sales") -> set[str]:
+    """The columns whose least values are in the log for every file."""
+    found = pa.table(DeltaTable(f"{engine.root}/{name.replace('.', '/')}").get_add_actions(flatten=True))
+    return {column for column in found.column_names if column.startswith("min.") and not found[column].null_count}
+
+
 def append(engine, layout, *rounds) -> list[tuple]:
     """Append rows, each round in a commit with a token of its own; return them all, sorted."""
     for number, some in enumerate(rounds, start=1):
@@ -262,6 +268,17 @@ def test_columns_that_cannot_order_a_table_are_refused_with_those_that_can(sail)
     for column in ("colour", "business_date"):
         with pytest.raises(TableError, match=rf"order of {column}; choose among .* no partitions: name, quantity"):
             sail.optimize("silver.sales", zorder=[column])
+
+
+def test_the_columns_of_an_order_have_statistics_from_then_on(engine):
+    counted = TableLayout("silver.sales", SCHEMA, ("business_date",), statistics=("name",))
+    append(engine, counted, days(1, quantity=1), days(1, quantity=2))
+    assert bounds(engine) == {"min.name"}
+    engine.optimize("silver.sales", zorder=["quantity"])
+    assert bounds(engine) == {"min.name", "min.quantity"}
+    assert engine.optimize("silver.sales", zorder=["quantity"]).partitions == 0
+    append(engine, SALES, days(2))
+    assert bounds(engine) == {"min.name", "min.quantity"}
 
 
 def test_another_order_is_another_z_order(sail):

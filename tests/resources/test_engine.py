@@ -701,6 +701,55 @@ def test_frames_may_be_three_hundred_columns_wide(engine):
     assert rows(engine, "gold.wide") == [row]
 
 
+# Statistics
+
+
+COUNTED = TableLayout(
+    "silver.counted",
+    pa.schema(
+        [
+            ("business_date", pa.date32()),
+            ("name", pa.string()),
+            ("unit price", pa.int32()),
+            ("sold_at", pa.timestamp("us", tz="UTC")),
+        ]
+    ),
+    ("business_date",),
+    statistics=("business_date", "unit price", "sold_at"),
+)
+
+
+def noon(number: int) -> dt.datetime:
+    return dt.datetime.combine(day(number), dt.time(12, microsecond=123_456), dt.UTC)
+
+
+def test_a_query_opens_only_the_files_whose_statistics_match(engine, lake_root):
+    for number in (1, 2, 3):
+        one = (day(1), "a", number, noon(number))
+        engine.append(COUNTED, table(one, schema=COUNTED.schema))
+    log = pa.table(DeltaTable(lake_root / "silver" / "counted").get_add_actions(flatten=True))
+    assert {name for name in log.column_names if name.startswith("min.")} == {"min.unit price", "min.sold_at"}
+    assert sorted(log["min.unit price"].to_pylist()) == [1, 2, 3]
+    third = (pc.field("min.unit price") == 3) & (pc.field("max.unit price") == 3)
+    for path in log.filter(~third)["path"].to_pylist():
+        (lake_root / "silver" / "counted" / path).unlink()  # whoever opens it fails
+
+    frame = engine.read("silver.counted")
+    for only in (
+        F.col("unit price") == 3,
+        F.col("sold_at") > noon(2) + dt.timedelta(hours=1),
+        F.col("sold_at") == noon(3),
+    ):
+        assert [row["unit price"] for row in engine.collect(frame.where(only)).to_pylist()] == [3]
+    with pytest.raises(Exception, match=r"(?i)no such file|not found|not exist"):
+        engine.collect(frame.where("name = 'a'"))
+
+
+def test_a_layout_by_a_column_that_is_not_there_is_refused():
+    with pytest.raises(TableError, match=r"silver\.sales has no column colour, price to lay it out by"):
+        TableLayout("silver.sales", SCHEMA, ("colour",), statistics=("price", "name"))
+
+
 # Side by side
 
 
