@@ -15,7 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -198,6 +198,16 @@ def heed(engine: Engine, bronze: DataFrame, decided: Decided, sources: Sequence[
     return Heeded(frame.select(*bronze.columns), frozenset(fixes), frozenset(discards))
 
 
+def at_places(engine: Engine, bronze: DataFrame, places: Collection[Place]) -> DataFrame:
+    """Return bronze's rows that stand at some places."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    record = F.coalesce(F.col("source_record"), F.lit(_ABOUT_THE_FILE))
+    asked = F.broadcast(_frame(engine, dict.fromkeys(places), []))
+    joined = bronze.withColumn(_RECORD, record).join(asked, on=[*_KEYS, _RECORD], how="left_semi")
+    return joined.select(*bronze.columns)
+
+
 def _fixed(engine: Engine, frame: DataFrame, fixes: Mapping[Place, Decision], sources: Sequence[str]) -> DataFrame:
     """Replace the columns that fixes name."""
     from pyspark.sql import functions as F  # noqa: N812
@@ -226,18 +236,15 @@ def _cast(text: Column, wanted: DataType) -> Column:
 
 
 def _frame(
-    engine: Engine, decisions: Mapping[Place, Decision], columns: Sequence[str], sources: Sequence[str] = ()
+    engine: Engine, decisions: Mapping[Place, Decision | None], columns: Sequence[str], sources: Sequence[str] = ()
 ) -> DataFrame:
     """Return the places of decisions as a frame, with the corrected columns by number: names may hold anything."""
-    rows = [
-        (
-            *place[:3],
-            place.source_record or _ABOUT_THE_FILE,
-            all(name in decision.corrected for name in sources),
-            *[value for name in columns for value in (decision.corrected.get(name), name in decision.corrected)],
-        )
-        for place, decision in decisions.items()
-    ]
+    rows = []
+    for place, decision in decisions.items():
+        corrected = decision.corrected if decision else {}
+        whole = all(name in corrected for name in sources)
+        own = [value for name in columns for value in (corrected.get(name), name in corrected)]
+        rows.append((*place[:3], place.source_record or _ABOUT_THE_FILE, whole, *own))
     declared = [f"_text{number} string, _given{number} boolean" for number in range(len(columns))]
     keys = f"business_date date, source_file string, source_version string, {_RECORD} bigint, _whole boolean"
     return engine.session().createDataFrame(rows, ", ".join([keys, *declared]))

@@ -41,6 +41,7 @@ ASKS_THE_ENGINE = {
     "quality/current.py": "counts of bronze rows by file version and day",
     "quality/decisions.py": "what people decided about some days, and which of those records are there",
     "quality/publication.py": "what the quarantine holds of some days",
+    "quality/replay.py": "which rules some rejected records would break now",
     "quality/quarantine.py": "counts of the quarantine by run",
 }
 """Who needs small results of a frame to decide about it, by the engine port's ``collect``, and what they are."""
