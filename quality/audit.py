@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -115,6 +115,7 @@ class Audit:
         contract: says which rules hold a day, and what is asked of a whole day; without it nothing is.
         earlier: figures of earlier days, for the day rules that look back (``day_rules.earlier_figures``).
         strict: hold a day with any rejected row (tables made from other tables have no quarantine).
+        without: day rules to leave out, by name.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Audit:
         contract: type[Contract] | None = None,
         earlier: Mapping[dt.date, Figures] | None = None,
         strict: bool = False,
+        without: Collection[str] = (),
     ) -> None:
         """Start counting."""
         self.tallies = dict(tallies)
@@ -135,7 +137,7 @@ class Audit:
         self._strict = strict
         rules = every_rule(contract, policy) if contract else []
         self._holding = {rule.name: rule.reason for rule in rules if rule.action == "hold"}
-        self._day_rules = day_rules_of(contract) if contract else ()
+        self._day_rules = [rule for rule in (day_rules_of(contract) if contract else ()) if rule.name not in without]
         self._summed = list(dict.fromkeys(rule.summed for rule in self._day_rules if rule.summed))
         self._timed = list(dict.fromkeys(rule.timed for rule in self._day_rules if rule.timed))
         self._earlier = dict(earlier or {})

@@ -15,7 +15,7 @@ from quality.rules import broken, compile_rules, lookups, reader_rule
 from resources.engine import MissingTableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from pyspark.sql import Column, DataFrame
 
@@ -70,6 +70,7 @@ def judge_received(
     *,
     tables: Tables | None = None,
     carried: Sequence[str] = (),
+    without: Collection[str] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> DataFrame:
     """Judge the rows a silver table makes of bronze rows (current file versions, see ``current``).
@@ -82,6 +83,7 @@ def judge_received(
         tables: reads the other tables that rules need; without it such rules are not evaluated.
         carried: columns of bronze to keep beside the judgement, to tell which record became which row. Duplicates are
             then told apart here, with a content key, too.
+        without: rules about rows to leave out, by name, to see what they are worth.
         report: told of each rule that is not evaluated, because a table it needs was never written.
 
     Returns:
@@ -95,6 +97,7 @@ def judge_received(
     unread = F.col("reject_reason").isNotNull()
     frame, rules = _marked(transform(bronze), contract, tables, report, seen=~unread)
     rules = compile_rules(contract, event_time=policy.event_time, received=True) + rules
+    rules = [rule for rule in rules if rule.name not in without]
     by_contract = broken([rule for rule in rules if rule.action != "warn"])
     frame = frame.withColumn(RULES, F.when(unread, F.array(reader_rule(F.col("reject_reason")))).otherwise(by_contract))
     good = F.size(RULES) == 0
