@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.lake import Lake, rows
 from cli.landing_state import LandingState, source_names
-from cli.ledger import NEWEST_LINES
+from cli.ledger import NEWEST_LINES, OPEN_ROWS, QUARANTINE
 from resources.data_files import data_files, present
 from resources.storage import table_uri
 
@@ -88,7 +88,7 @@ def _about_file(table: str, due: int, size: int | None, rows: int | None) -> str
         return None
     held = "" if rows is None else f" with {rows:,} rows"
     what = f"data file{held} is gone from storage" if size is None else f"data file has {size:,} bytes, {due:,} due"
-    if table.startswith(("silver.", "gold.")) and table != "silver.quarantine":
+    if table.startswith(("silver.", "gold.")) and table != QUARANTINE:
         return f"{what}; materialize the partition again, or bring the file back"
     return f"{what}; bring it back from a copy of the lake"
 
@@ -142,7 +142,7 @@ _DAYS = """
         FROM system.row_ledger WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
     )
     SELECT business_date, judged.verdict, judged.rows_in, judged.published, judged.rejected, judged.duplicate,
-        judged.superseded, {discarded} AS discarded, coalesce(received, 0) AS received,
+        judged.superseded, judged.discarded, coalesce(received, 0) AS received,
         coalesce(readable, 0) AS readable, coalesce(quarantined, 0) AS quarantined,
         coalesce(last_published, 0) AS last_published
     FROM bronze
@@ -154,20 +154,15 @@ _DAYS = """
 
 def _rows_of_days(found: Reconciliation, connection: DuckDBPyConnection, source: str, names: set[str]) -> None:
     """Account for every row of bronze, day by day."""
-    bronze, table, quarantine = f"bronze.{source}", f"silver.{source}", "silver.quarantine"
+    bronze, table, quarantine = f"bronze.{source}", f"silver.{source}", QUARANTINE
     if found.damaged & {bronze, table, quarantine}:
         return
-    rejected = _NO_DAYS
-    if quarantine in names:
-        still_open = " AND status = 'open'" if "status" in _columns(connection, quarantine) else ""
-        rejected = f"(FROM silver.quarantine WHERE table_name = '{table}'{still_open})"
     sql = _DAYS.format(
         table=table,
         bronze=bronze if bronze in names else _NO_DAYS,
         silver=table if table in names else _NO_DAYS,
-        quarantine=rejected,
+        quarantine=f"(FROM {OPEN_ROWS} WHERE table_name = '{table}')" if quarantine in names else _NO_DAYS,
         newest=NEWEST_LINES,
-        discarded="coalesce(judged.discarded, 0)" if "discarded" in _columns(connection, "system.row_ledger") else "0",
     )
     days = rows(connection, sql)
     if not days:
@@ -181,11 +176,6 @@ def _rows_of_days(found: Reconciliation, connection: DuckDBPyConnection, source:
     held = sum(day["verdict"] == "held" for day in days)
     if held:
         found.notes.append(f"{table}: {held} held days are compared with what was last published of them")
-
-
-def _columns(connection: DuckDBPyConnection, table: str) -> set[str]:
-    """Return a table's columns; a lake that has not run for long lacks the newest ones."""
-    return {row["column_name"] for row in rows(connection, f"DESCRIBE FROM {table}")}
 
 
 def _of_day(table: str, day: dict[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from cli.query import query
 from cli.reconcile import reconcile
 from cli.run import run
 from cli.status import status
+from cli.trace import trace
 
 app = console.group(
     "Files land, gold appears: a retail lakehouse from the command line.\n\n"
@@ -55,6 +56,7 @@ app.command()(status)
 app.command()(query)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile)
+app.command()(trace)
 app.add_typer(maintain.app, name="maintain")
 app.command()(dev)
 

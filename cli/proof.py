@@ -7,7 +7,7 @@ again is ``lakehouse_assets.recomputation``'s matter. Knows no table by name.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,24 +29,33 @@ _COLUMNS_TOLD = 4
 
 _LINES = f"""
     WITH published AS (
-        SELECT table_name, business_date, arg_max(delta_version, recorded_at) AS version
+        SELECT table_name, business_date, arg_max(delta_version, recorded_at) AS version,
+            max(recorded_at) AS published_at
         FROM system.row_ledger WHERE verdict <> 'held' GROUP BY ALL
     )
-    SELECT newest.*, version FROM ({NEWEST_LINES}) AS newest LEFT JOIN published USING (table_name, business_date)
+    SELECT newest.*, version, published_at
+    FROM ({NEWEST_LINES}) AS newest LEFT JOIN published USING (table_name, business_date)
 """  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True)
-class _Line:
-    """The newest line of the row ledger about a partition, and the version that it was last published in."""
+class Line:
+    """The newest line of the row ledger about a partition.
+
+    Attributes:
+        version: the table's version in which it was last published, and ``published_at`` when; None if never.
+        counts: the line itself.
+    """
 
     held: bool
     recorded_at: dt.datetime
     version: int | None
+    published_at: dt.datetime | None
     counts: Mapping[str, Any]
 
 
-Lines = dict[str, dict[dt.date, _Line]]
+Lines = dict[str, dict[dt.date, Line]]
+"""The newest lines, by table and partition."""
 
 
 def prove(found: Reconciliation, lake: Lake, again: Recomputation, tell: Callable[[str], None]) -> None:
@@ -60,7 +69,7 @@ def prove(found: Reconciliation, lake: Lake, again: Recomputation, tell: Callabl
     """
     from pyspark.errors import PySparkException
 
-    lines = _lines(lake, found.damaged)
+    lines = newest_lines(lake, found.damaged)
     tables = [table for table in again.tables.values() if isinstance(table, ContractTable)]
     for place, table in enumerate(tables, start=1):
         if found.damaged & {table.full_name, *table.inputs.values()}:
@@ -73,12 +82,13 @@ def prove(found: Reconciliation, lake: Lake, again: Recomputation, tell: Callabl
             found.imbalances.append(Imbalance(table.full_name, None, None, sentence))
 
 
-def _lines(lake: Lake, damaged: set[str]) -> Lines:
+def newest_lines(lake: Lake, damaged: Collection[str] = ()) -> Lines:
+    """Return what the row ledger says now of every partition; nothing where it is not there or damaged."""
     found: Lines = {}
     if LEDGER in damaged or LEDGER not in lake.names():
         return found
     for row in lake.rows(_LINES):
-        line = _Line(row["verdict"] == "held", row["recorded_at"], row["version"], row)
+        line = Line(row["verdict"] == "held", row["recorded_at"], row["version"], row["published_at"], row)
         found.setdefault(row["table_name"], {})[row["business_date"]] = line
     return found
 
@@ -120,18 +130,23 @@ class _Proof:
         for partition in wrong:
             difference = differences.get(partition)
             mine, its = there.get(partition, _NOTHING), due.contents.get(partition, _NOTHING)
-            said = [_contents_text(mine, its), *_difference_text(difference), *self._later_inputs(partition)]
+            said = [_contents_text(mine, its), *_difference_text(difference), *self._excuses(partition)]
             files = {example.record[0] for example in difference.examples if example.record} if difference else set()
             file = files.pop() if len(files) == 1 else None
             yield Imbalance(self.table.full_name, partition, file, "; ".join(said), difference)
 
-    def _later_inputs(self, partition: dt.date) -> Iterator[str]:
-        """Say so if an input was published after this partition: a run is due, and that is all that is wrong."""
+    def _excuses(self, partition: dt.date) -> Iterator[str]:
+        """Say what has happened since a partition was published that may be all that is wrong with it."""
         own = self.lines.get(self.table.full_name, {}).get(partition)
+        if own is None:
+            return
+        rules = self.table.terms.rules_version
+        if (then := own.counts.get("rules_version")) and then != rules:
+            yield f"it was published under rules {then}, which are now {rules}: materialize it again"
         later = [
             f"{name} {each}"
             for name, each in self._behind(partition)
-            if own and (line := self.lines.get(name, {}).get(each)) and not line.held
+            if (line := self.lines.get(name, {}).get(each)) and not line.held
             if line.recorded_at > own.recorded_at
         ]
         if later:
@@ -198,7 +213,7 @@ class _Proof:
         files = [file.path for file in data_files(opened) if days & {value for _, value in file.partition}]
         return len(present(table_uri(self.lake.root, name), files)) == len(files)
 
-    def _tallies(self, due: Due, judged: Mapping[dt.date, _Line]) -> Iterator[Imbalance]:
+    def _tallies(self, due: Due, judged: Mapping[dt.date, Line]) -> Iterator[Imbalance]:
         """Compare what became of each received row with the row ledger."""
         for day, tally in due.tallies.items():
             line = judged.get(day)
