@@ -137,7 +137,9 @@ def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[
                 )
             else:
                 frame = table.transform(**inputs)
-                publication = publish_derived(engine, table.terms, frame, partitions, run_id=run_id)
+                publication = publish_derived(
+                    engine, table.terms, frame, partitions, run_id=run_id, report=context.log.info
+                )
         if table.layer == "silver":
             _report_quarantined(context, publication)
         yield from _report_published(context, table, publication, cost)

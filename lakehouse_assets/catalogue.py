@@ -6,6 +6,7 @@ Belongs here: turning contracts, publications and ingestions into Dagster metada
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ import dagster as dg
 
 from io_managers.delta import PARTITION_COLUMN
 from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
-from quality.contract import columns_of
+from quality.contract import columns_of, day_rules_of
+from quality.rules import check_text, every_rule
 from resources.bronze_rows import METADATA, bronze_layout
 from resources.drift import drift_in
 
@@ -54,7 +56,7 @@ def definition_metadata(table: Table) -> dict[str, Any]:
     if isinstance(table, ContractTable):
         columns = columns_of(table.terms.contract)
         metadata["dagster/column_schema"] = _contract_columns(columns, table.terms.policy.key)
-        metadata |= lineage_metadata(table)
+        metadata |= {"rules_version": table.terms.rules_version, "rules": _rules(table), **lineage_metadata(table)}
     elif isinstance(table, SideTable):
         metadata["dagster/column_schema"] = arrow_columns(table.layout.schema)
     elif isinstance(table, BronzeTable):
@@ -62,6 +64,18 @@ def definition_metadata(table: Table) -> dict[str, Any]:
             bronze_layout(table.source).schema, {name: meaning for name, _, meaning in METADATA}
         )
     return metadata
+
+
+def _rules(table: ContractTable) -> dg.MetadataValue[Any]:
+    """Return every rule of a table, what it does when broken and what must hold."""
+    contract = table.terms.contract
+    rules = [(rule.name, rule.action, rule.reason) for rule in every_rule(contract, table.terms.policy)]
+    rules += [(rule.name, rule.when_broken, rule.reason) for rule in day_rules_of(contract)]
+    names = ("rule", "when broken", "what must hold")
+    return dg.MetadataValue.table(
+        [dg.TableRecord(dict(zip(names, rule, strict=True))) for rule in rules],
+        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in names]),
+    )
 
 
 def arrow_columns(schema: pa.Schema, meanings: Mapping[str, str] | None = None) -> dg.TableSchema:
@@ -84,23 +98,13 @@ def _contract_columns(columns: Sequence[ContractColumn], key: Sequence[str]) -> 
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable,
                     unique=list(key) == [column.name],
-                    other=[_check_text(name, arguments) for name, arguments in column.checks],
+                    other=[check_text(name, arguments) for name, arguments in column.checks],
                 ),
             )
             for column in columns
         ],
         constraints=dg.TableConstraints(other=[f"unique: {', '.join(key)}"]),
     )
-
-
-def _check_text(name: str, arguments: Mapping[str, Any]) -> str:
-    """Say a check in words that fit a narrow column: ``one of sale, return`` or ``-100,000 to 100,000``."""
-    if name in {"isin", "notin"}:
-        (values,) = arguments.values()
-        return f"{'one of' if name == 'isin' else 'none of'} {', '.join(map(str, values))}"
-    if name == "in_range":
-        return f"{arguments['min_value']:,} to {arguments['max_value']:,}"
-    return f"{name.replace('_', ' ')} {', '.join(map(str, arguments.values()))}"
 
 
 def lineage_metadata(table: ContractTable) -> dict[str, Any]:
@@ -161,29 +165,36 @@ def published_metadata(publication: Publication, day: dt.date) -> dict[str, Any]
             "rows_rejected": tally.rejected,
             "rows_duplicate": tally.duplicate,
             "rows_superseded": tally.superseded,
+            "warnings": tally.warned.total(),
         }
     return metadata
 
 
 def audited(publication: Publication, day: dt.date) -> Verdict:
-    """Return the audit's verdict on one partition, with rejected rows by rule and a sample of them."""
+    """Return the audit's verdict on one partition, with warnings and rejected rows by rule."""
     tally, held = publication.tallies[day], publication.held.get(day)
     description = held or f"{tally.published} rows published, {tally.rejected} rejected"
+    metadata: dict[str, Any] = {}
+    if tally.warned:
+        metadata |= {"warnings": tally.warned.total(), "warned_by_rule": _by_rule(tally.warned)}
+    if tally.findings:
+        metadata["findings"] = "\n".join(f"{rule}: {found}" for rule, found in tally.findings.items())
     if not tally.rejected:
-        return Verdict(held is None, description)
-    rules = [dg.TableRecord({"rule": rule, "rows": rows}) for rule, rows in tally.rules.most_common()]
-    metadata: dict[str, Any] = {
-        "rejected_rows": tally.rejected,
-        "rejected_by_rule": dg.MetadataValue.table(
-            rules, schema=dg.TableSchema([dg.TableColumn("rule", "string"), dg.TableColumn("rows", "int")])
-        ),
-    }
+        return Verdict(held is None, description, metadata)
+    metadata |= {"rejected_rows": tally.rejected, "rejected_by_rule": _by_rule(tally.rules)}
     if sample := _sample(publication, day):
         metadata["rejected_sample"] = dg.MetadataValue.table(
             sample,
             schema=dg.TableSchema([dg.TableColumn(n, "string") for n in ("file", "record", "rules", "received")]),
         )
     return Verdict(held is None, description, metadata)
+
+
+def _by_rule(counts: Counter[str]) -> dg.MetadataValue[Any]:
+    rules = [dg.TableRecord({"rule": rule, "rows": rows}) for rule, rows in counts.most_common()]
+    return dg.MetadataValue.table(
+        rules, schema=dg.TableSchema([dg.TableColumn("rule", "string"), dg.TableColumn("rows", "int")])
+    )
 
 
 def _sample(publication: Publication, day: dt.date) -> list[dg.TableRecord]:

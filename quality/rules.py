@@ -28,6 +28,7 @@ import operator
 import re
 import textwrap
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from quality.casting import RECEIVED
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from quality.judge import Policy
 
 _VERSION_DIGITS = 12
+_SHOWN = 6
+"""The number of values of a list that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -272,10 +275,24 @@ def check_text(check: str, arguments: Mapping[str, Any]) -> str:
     """Say a built-in check in words: ``one of sale, return`` or ``-100,000 to 100,000``."""
     if check in {"isin", "notin"}:
         (values,) = arguments.values()
-        return f"{'one of' if check == 'isin' else 'none of'} {', '.join(map(str, values))}"
+        shown = ", ".join(map(str, list(values)[:_SHOWN]))
+        more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+        return f"{'one of' if check == 'isin' else 'none of'} {shown}{more}"
     if check == "in_range":
-        return f"{arguments['min_value']:,} to {arguments['max_value']:,}"
-    return f"{check.replace('_', ' ')} {', '.join(map(str, arguments.values()))}"
+        open_ends = [arguments.get(end, True) for end in ("include_min", "include_max")]
+        ends = [_number(arguments[name]) for name in ("min_value", "max_value")]
+        lower, upper = (end if included else f"{end} excluded" for end, included in zip(ends, open_ends, strict=True))
+        return f"{lower} to {upper}"
+    if check == "str_length":
+        minimum, maximum, exact = (arguments.get(name) for name in ("min_value", "max_value", "exact_value"))
+        bounds = [f"{word} {bound}" for word, bound in (("from", minimum), ("up to", maximum)) if bound is not None]
+        return f"of {exact if exact is not None else ' '.join(bounds)} characters"
+    (value,) = arguments.values()
+    return f"{_IN_WORDS.get(check, check.replace('_', ' '))} {_number(value)}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float | Decimal) else str(getattr(value, "pattern", value))
 
 
 def _in_range(value: Column, min_value: Any, max_value: Any, **ends: bool) -> Column:
@@ -314,5 +331,13 @@ _PASSES: dict[str, Callable[..., Column]] = {
     "str_startswith": lambda value, string: value.startswith(string),
     "str_endswith": lambda value, string: value.endswith(string),
     "str_length": _str_length,
+}
+_IN_WORDS = {
+    "greater_than_or_equal_to": "at least",
+    "less_than_or_equal_to": "at most",
+    "str_matches": "text like",
+    "str_contains": "text with",
+    "str_startswith": "text that starts with",
+    "str_endswith": "text that ends with",
 }
 _NAMES = {"greater_than_or_equal_to": "ge", "greater_than": "gt", "less_than_or_equal_to": "le", "less_than": "lt"}

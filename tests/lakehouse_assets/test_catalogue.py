@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ import pytest
 from lakehouse_assets import catalogue
 from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import find_tables
+from lakehouse_assets.silver.transactions import transactions
 from quality.audit import DayTally
 from quality.publication import Publication
 from quality.quarantine import QUARANTINE
@@ -103,6 +105,7 @@ def test_counts_of_a_partition_are_whole_numbers_to_plot():
         "rows_rejected": 2,
         "rows_duplicate": 0,
         "rows_superseded": 0,
+        "warnings": 0,
     }
 
 
@@ -127,6 +130,29 @@ def test_a_verdict_says_why_and_shows_rules_and_a_sample():
     sample = verdict.metadata["rejected_sample"].records
     assert len(sample) == catalogue.SAMPLE_ROWS
     assert sample[0].data == {"file": "f.csv", "record": "3", "rules": "a:b, c:d", "received": "x" * 500}
+
+
+def test_warnings_are_shown_by_rule_with_what_was_found_of_the_day():
+    tally = DayTally(published=8, warned=Counter({"a:b": 3, "day:volume": 1}), findings={"day:volume": "8 rows"})
+    verdict = catalogue.audited(Publication(tallies={day(1): tally}), day(1))
+    assert (verdict.passed, verdict.metadata["warnings"]) == (True, 4)
+    assert verdict.metadata["findings"] == "day:volume: 8 rows"
+    assert [record.data for record in verdict.metadata["warned_by_rule"].records] == [
+        {"rule": "a:b", "rows": 3},
+        {"rule": "day:volume", "rows": 1},
+    ]
+
+
+def test_every_rule_is_shown_with_what_it_does_and_the_version_of_them_all(line):
+    metadata = node(line, "silver.transactions").metadata
+    rules = {record.data["rule"]: record.data for record in metadata["rules"].records}
+    assert rules["row:sale_has_units"] == {
+        "rule": "row:sale_has_units",
+        "when broken": "reject",
+        "what must hold": "a sale has units",
+    }
+    assert {rules[name]["when broken"] for name in ("customer_id:references", "day:volume")} == {"warn"}
+    assert metadata["rules_version"] == transactions.terms.rules_version
 
 
 def test_a_clean_day_passes_with_a_sentence():

@@ -179,7 +179,7 @@ def test_rows_that_are_not_published_do_not_count_as_warned(audited):
 def test_a_rule_that_holds_refuses_its_row_and_holds_the_day_by_name(audited):
     tally, reason = audited((1, "a", 7, 5000), *[(number, "b", 7, 1) for number in range(2, 500)])
     assert (tally.rejected, tally.rules) == (1, {"units:lt": 1})
-    assert reason == "units:lt: 1 rows break it (units is less than 1000)"
+    assert reason == "units:lt: 1 rows break it (units is less than 1,000)"
 
 
 def test_a_rule_about_a_column_that_is_not_there_is_refused():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from decimal import Decimal
 
 import pandera.pyspark as pa
 import pyspark.sql.types as T  # noqa: N812
 import pytest
+from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
 from quality.casting import typed
-from quality.contract import Contract, column, columns_of
-from quality.rules import broken, compile_rules, reader_rule
+from quality.contract import Contract, column, columns_of, rule
+from quality.day_rules import duplicates
+from quality.judge import Policy
+from quality.rules import broken, check_text, compile_rules, reader_rule, rules_version
 from tests.frames import picked
 
 CHECKS = {
@@ -179,3 +183,86 @@ def test_a_check_that_is_not_known_here_is_refused():
 
     with pytest.raises(TypeError, match=re.escape("Strange.n: the check 'not_equal_to' cannot judge a row here")):
         compile_rules(Strange)
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ({"in_range": {"min_value": -1000, "max_value": 1000}}, "-1,000 to 1,000"),
+        ({"in_range": {"min_value": 0, "max_value": 1, "include_min": False}}, "0 excluded to 1"),
+        ({"ge": dt.date(2011, 1, 1)}, "at least 2011-01-01"),
+        ({"lt": 5}, "less than 5"),
+        ({"isin": ["a", "b"]}, "one of a, b"),
+        ({"notin": list("abcdefgh")}, "none of a, b, c, d, e, f and 2 more"),
+        ({"str_matches": r"\d+"}, r"text like \d+"),
+        ({"str_length": {"max_value": 3}}, "of up to 3 characters"),
+        ({"str_length": {"min_value": 2, "max_value": 3}}, "of from 2 up to 3 characters"),
+    ],
+)
+def test_a_check_is_said_in_words(check, words):
+    class Checked(Contract):
+        n: T.StringType = column("a value", **check)
+
+    (own,) = columns_of(Checked)
+    assert [check_text(name, arguments) for name, arguments in own.checks] == [words]
+
+
+class Versioned(Contract):
+    """What versions are told by."""
+
+    n: T.IntegerType = column("a number", gt=0)
+    day_rules = (duplicates(at_most=0.1),)
+
+    @rule("positive")
+    @staticmethod
+    def positive(n: Column) -> Column:
+        return n > 0
+
+
+def same(**changed):
+    """Return that contract anew, with other words about its column, or something else changed."""
+
+    class Versioned(Contract):
+        n: T.IntegerType = column("the number", **{"gt": 0, **changed.get("n", {})})
+        day_rules = changed.get("day_rules", (duplicates(at_most=0.1),))
+
+        @rule(changed.get("reason", "positive"))
+        @staticmethod
+        def positive(n: Column) -> Column:
+            return n > 0
+
+    return Versioned
+
+
+def test_the_version_of_rules_changes_with_any_of_them_and_not_with_words_about_columns():
+    policy = Policy(("n",))
+    versions = [
+        rules_version(contract, policy)
+        for contract in (
+            same(),
+            same(n={"gt": 1}),
+            same(n={"when_broken": "warn"}),
+            same(n={"nullable": True}),
+            same(n={"references": "silver.numbers.n"}),
+            same(day_rules=()),
+            same(day_rules=(duplicates(at_most=0.2),)),
+            same(reason="more than nothing"),
+        )
+    ]
+    versions += [rules_version(same(), Policy(("n",), hold_above=0.1))]
+    assert len(set(versions)) == len(versions)
+    assert all(re.fullmatch("[0-9a-f]{12}", version) for version in versions)
+    assert rules_version(same(), policy) == versions[0]
+
+
+def test_the_version_of_rules_changes_with_the_text_of_a_custom_rule():
+    class Other(Contract):
+        n: T.IntegerType = column("a number", gt=0)
+        day_rules = (duplicates(at_most=0.1),)
+
+        @rule("positive")
+        @staticmethod
+        def positive(n: Column) -> Column:
+            return n > 1
+
+    assert rules_version(Other, Policy(("n",))) != rules_version(Versioned, Policy(("n",)))
