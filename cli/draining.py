@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,15 @@ def alone(settings: Settings) -> Iterator[None]:
 
 def bring_to_gold(settings: Settings) -> Drained:
     """Drain the landing zone, showing what happens on stderr. The caller holds the lock."""
+    return _shown(lambda started, heard: _drain(settings, started, heard))
+
+
+def make_again(settings: Settings, partitions: Mapping[str, Collection[str]]) -> Drained:
+    """Make partitions of some tables again and what follows from them, as a drain does. The caller holds the lock."""
+    return _shown(lambda started, heard: _restate(settings, partitions, started, heard))
+
+
+def _shown(work: Callable[[Callable[[Run], None], Callable[[str, str], None]], Drained]) -> Drained:
     display = _Display(err())
     with display.while_running("starting"), _noticing_interrupts() as stop_if_interrupted:
 
@@ -69,7 +78,7 @@ def bring_to_gold(settings: Settings) -> Drained:
             stop_if_interrupted()
             display.run_started(run)
 
-        drained = _drain(settings, run_started, display.heard)
+        drained = work(run_started, display.heard)
         stop_if_interrupted()
         return drained
 
@@ -100,13 +109,32 @@ def _noticing_interrupts() -> Iterator[Callable[[], None]]:
             signal.set_wakeup_fd(before)
 
 
-def _drain(settings: Settings, started: Callable[[Run], None], heard: Callable[[str, str], None]) -> Drained:
+def _quiet_dagster() -> None:
     import dagster as dg
 
     for category in (dg.PreviewWarning, dg.BetaWarning):
         warnings.filterwarnings("ignore", category=category)
     # It warns of every check of a table that is skipped because nothing new landed for it; those are no checks to miss.
     logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
+
+
+def _restate(
+    settings: Settings,
+    partitions: Mapping[str, Collection[str]],
+    started: Callable[[Run], None],
+    heard: Callable[[str, str], None],
+) -> Drained:
+    _quiet_dagster()
+    from instance.home import open_instance
+    from lakehouse_assets.definitions import build_defs
+    from sensors.drain import restate
+
+    with open_instance(settings.dagster_home) as instance:
+        return restate(build_defs(settings), instance, partitions, started=started, heard=heard)
+
+
+def _drain(settings: Settings, started: Callable[[Run], None], heard: Callable[[str, str], None]) -> Drained:
+    _quiet_dagster()
     from instance.home import open_instance
     from lakehouse_assets.definitions import build_defs, find_tables
     from lakehouse_assets.layers import BronzeTable

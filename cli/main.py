@@ -48,6 +48,8 @@ def _options(
 
 READERS = {"query", "status", "quarantine", "reconcile"}
 """The commands that only read tables, and need no engine for it."""
+WITH_ENGINE = {"--strict", "fix", "replay", "discard", "release", "explain"}
+"""Words that make them compute."""
 
 app.command()(demo)
 app.command()(generate)
@@ -73,6 +75,6 @@ class _WithoutPandas(MetaPathFinder):
 
 def main() -> None:
     """Run the command line."""
-    if sys.argv[1:2] and sys.argv[1] in READERS and "--strict" not in sys.argv:  # that computes, with an engine
+    if sys.argv[1:2] and sys.argv[1] in READERS and not {*sys.argv[2:]} & WITH_ENGINE:
         sys.meta_path.insert(0, _WithoutPandas())
     app(prog_name="lakehouse")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli import console
+from cli import console, fixing, replaying
 from cli.console import JsonFlag, number, out, print_json, table
 from cli.lake import Lake
 from cli.quarantined import Selection, counted, quarantined, where_it_stands
@@ -81,6 +81,12 @@ def show(
         _print_row(row)
     if len(found) > limit:
         console.err().print(f"{limit} of {len(found)} rows; --limit shows more.")
+
+
+app.command()(fixing.fix)
+app.command()(replaying.replay)
+app.command()(replaying.discard)
+app.command()(replaying.release)
 
 
 def _print_row(row: dict[str, Any]) -> None:

@@ -8,17 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli.console import CommandError
 from cli.lake import Lake, qualified, rows
 from cli.ledger import QUARANTINE, QUARANTINED
 from quality.decisions import DECISIONS, Place
-
-if TYPE_CHECKING:
-    from resources.settings import Settings
 
 STATUSES = ("open", "replayed", "discarded", "superseded", "all")
 _ID = """substr(sha256(concat_ws(chr(31),
@@ -142,7 +139,7 @@ def _all_found(found: list[dict[str, Any]], selection: Selection) -> list[dict[s
     return found
 
 
-def received_values(row: dict[str, Any]) -> dict[str, Any]:
+def received_values(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of a record as received; none where the reader could not read it."""
     try:
         record = json.loads(row["raw_record"] or "{}")
@@ -151,23 +148,18 @@ def received_values(row: dict[str, Any]) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def is_unread(row: dict[str, Any]) -> bool:
+def is_unread(row: Mapping[str, Any]) -> bool:
     """Whether the landing reader could not read the record."""
     return any(rule.startswith("record:") for rule in row["rules"])
 
 
-def place_of(row: dict[str, Any]) -> Place:
-    """Return where a row stands."""
-    return Place.of(row)
-
-
-def where_it_stands(row: dict[str, Any]) -> str:
+def where_it_stands(row: Mapping[str, Any]) -> str:
     """Return file and record in words."""
     record = "the file" if row["source_record"] is None else f"record {row['source_record']}"
     return f"{row['source_file']} {record}"
 
 
-def decisions_on(lake: Lake, row: dict[str, Any]) -> list[dict[str, Any]]:
+def decisions_on(lake: Lake, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return every decision about a row and the releases of its day, oldest first."""
     if DECISIONS.name not in lake.names():
         return []
@@ -184,7 +176,7 @@ def decisions_on(lake: Lake, row: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def bronze_record(lake: Lake, bronze: str, row: dict[str, Any]) -> dict[str, Any] | None:
+def bronze_record(lake: Lake, bronze: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the record as bronze has it; None where it is not there any more."""
     sql = f"""
         SELECT * FROM {bronze} WHERE business_date = ? AND source_file = ? AND source_version = ?
@@ -200,8 +192,3 @@ def day_of(text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise CommandError(f"--day {text}: give a date like 2024-01-31") from None
-
-
-def open_lake(settings: Settings) -> Lake:
-    """Return the lake that the settings name."""
-    return Lake(settings.root)

@@ -115,6 +115,37 @@ def drain(
             return result
 
 
+def restate(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    partitions: Mapping[str, Iterable[str]],
+    *,
+    started: Callable[[Run], None] = lambda _: None,
+    heard: Callable[[str, str], None] = lambda _table, _message: None,
+) -> Drained:
+    """Make partitions of some tables again, and what automation makes of them; landing files are not looked at.
+
+    Args:
+        definitions: the lakehouse's definitions.
+        instance: keeps runs, events and cursors.
+        partitions: partition keys by table, such as ``silver.transactions``.
+        started: told of each run before it starts.
+        heard: told what a table logs, as by ``drain``.
+    """
+    _bury_dead_runs(instance)
+    result = Drained()
+    runner, cursors = _Runner(definitions, instance, started, heard, result), _Cursors(instance, result)
+    _automate(runner, cursors)
+    graph = definitions.resolve_asset_graph()
+    for table, days in partitions.items():
+        key = dg.AssetKey(table.split("."))
+        calendar: Any = graph.get(key).partitions_def
+        for keys, first, last in _ranges(calendar, {day: [key] for day in days}):
+            runner.run_tables(keys, first, last)
+    _automate(runner, cursors)
+    return result
+
+
 class _Cursors:
     """How far a drain has looked, kept for the next one only until something fails: that one looks there again."""
 
