@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cli import console, maintain, quarantine
+from cli import console, contract, maintain, quarantine
 from cli.demo import demo
 from cli.dev import dev
+from cli.drift import drift
 from cli.generate import generate
 from cli.query import query
 from cli.reconcile import reconcile
@@ -46,7 +47,7 @@ def _options(
     pass
 
 
-READERS = {"query", "status", "quarantine", "reconcile"}
+READERS = {"query", "status", "quarantine", "reconcile", "drift"}
 """The commands that only read tables, and need no engine for it."""
 WITH_ENGINE = {"--strict", "fix", "replay", "discard", "release", "explain"}
 """Words that make them compute."""
@@ -59,6 +60,8 @@ app.command()(query)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile)
 app.command()(trace)
+app.command()(drift)
+app.add_typer(contract.app, name="contract")
 app.add_typer(maintain.app, name="maintain")
 app.command()(dev)
 

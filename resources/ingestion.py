@@ -32,9 +32,9 @@ from resources.engine import Token
 from resources.first_day import hold_first_day
 from resources.landing import route
 from resources.landing_files import WITHOUT_ROWS, KnownFiles, known_files, register
-from resources.manifest import BatchManifest, Manifest, ManifestFile
+from resources.manifest import BatchManifest, Manifest, ManifestFile, Refill
 from resources.predicates import Predicate
-from resources.refilling import FileRefill, Refill, files_to_refill, groups, refilled_rows
+from resources.refilling import FileRefill, files_to_refill, groups, refilled_rows
 from resources.staging import FoundFile, Stage, StagedFile
 
 if TYPE_CHECKING:

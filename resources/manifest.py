@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from resources.refilling import Refill
 from resources.storage import delete, read_text, write_text
 
 _DATES, _TIMES = ("landing_date",), ("ingested_at",)
@@ -25,6 +24,21 @@ class BatchManifest:
     number: int
     files: Sequence[Mapping[str, Any]]
     business_dates: Sequence[dt.date]
+
+
+@dataclass(frozen=True)
+class Refill:
+    """Columns that have been declared, whose rescued values are to be moved into them.
+
+    Attributes:
+        columns: their names.
+        business_dates: days to report whatever is found there: those whose rows had such values when it was asked for.
+        landing_date: of one of the files; a run of its day does the work.
+    """
+
+    columns: Sequence[str]
+    business_dates: Sequence[dt.date]
+    landing_date: dt.date
 
 
 @dataclass(frozen=True)

@@ -28,22 +28,8 @@ if TYPE_CHECKING:
     import msgspec
 
     from resources.engine import Engine
+    from resources.manifest import Refill
     from resources.staging import Source
-
-
-@dataclass(frozen=True)
-class Refill:
-    """What is to be refilled, as the manifest keeps it.
-
-    Attributes:
-        columns: columns that have been declared.
-        business_dates: days to report whatever is found there: those whose rows had such values when it was asked for.
-        landing_date: of one of the files; a run of its day does the work.
-    """
-
-    columns: Sequence[str]
-    business_dates: Sequence[dt.date]
-    landing_date: dt.date
 
 
 @dataclass(frozen=True)
