@@ -116,6 +116,8 @@ class Volume(DayRule):
 
     def finding(self, day: Figures, earlier: Sequence[Figures]) -> str | None:
         """Compare the day's rows."""
+        if not day.rows:
+            return None
         return _outside(day.rows, [other.rows for other in earlier], self.at_least, self.at_most, "rows")
 
 
@@ -209,7 +211,7 @@ def volume(*, at_least: float, at_most: float, weeks: int = 8, when_broken: DayA
     """Ask for about as many published rows as on the same weekday of the weeks before.
 
     The median of those days is taken, once three of them are known. Only dates before the day count, each with what is
-    published of it.
+    published of it. A day without any row is taken for one on which nobody sold, such as a holiday.
 
     Args:
         at_least: the smallest share of the median, and ``at_most`` the largest.

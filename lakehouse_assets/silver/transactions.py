@@ -97,6 +97,7 @@ class Transactions(Contract):
     kind: T.StringType = column("what the line is", isin=KINDS)
     business_date: T.DateType = column("day of the invoice; the partition")
 
+    # Of 305 real days these find one, four, five and none.
     day_rules = (
         volume(at_least=0.33, at_most=3.0),
         total("amount", at_least=0.25, at_most=4.0),
