@@ -306,7 +306,12 @@ def _report_verdicts(
 
 
 def _report_quarantined(context: dg.AssetExecutionContext, publication: Publication) -> None:
-    rejected = {day: tally.rejected for day, tally in publication.tallies.items() if tally.rejected}
+    """Report the partitions that have rejected rows, or had some until this run, with how many there are now."""
+    rejected = {
+        day: tally.rejected
+        for day, tally in publication.tallies.items()
+        if tally.rejected or day in publication.rewritten
+    }
     record_materializations(
         context,
         [

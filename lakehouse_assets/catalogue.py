@@ -23,6 +23,7 @@ from resources.drift import drift_in
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from quality.audit import DayTally
     from quality.contract import ContractColumn
     from quality.publication import Publication
     from resources.ingestion import Ingested
@@ -160,14 +161,21 @@ def published_metadata(publication: Publication, day: dt.date) -> dict[str, Any]
     if publication.version is not None:
         metadata["delta_version"] = publication.version
     if tally.rows_in is not None:
-        metadata |= {
-            "rows_in": tally.rows_in,
-            "rows_rejected": tally.rejected,
-            "rows_duplicate": tally.duplicate,
-            "rows_superseded": tally.superseded,
-            "warnings": tally.warned.total(),
-        }
+        metadata |= {**ledger_numbers(tally), "warnings": tally.warned.total()}
     return metadata
+
+
+def ledger_numbers(tally: DayTally) -> dict[str, Any]:
+    """Return where the rows of a partition went, as numbers to plot."""
+    return {
+        "rows_in": tally.rows_in,
+        "rows_rejected": tally.rejected,
+        "rows_duplicate": tally.duplicate,
+        "rows_superseded": tally.superseded,
+        "rows_discarded": tally.discarded,
+        "rows_late": tally.late,
+        "rows_replayed": tally.replayed,
+    }
 
 
 def audited(publication: Publication, day: dt.date) -> Verdict:
@@ -175,6 +183,11 @@ def audited(publication: Publication, day: dt.date) -> Verdict:
     tally, held = publication.tallies[day], publication.held.get(day)
     description = held or f"{tally.published} rows published, {tally.rejected} rejected"
     metadata: dict[str, Any] = {}
+    if waived := publication.waived.get(day):
+        description = f"released by {waived.by}: {waived.why} (it would be held: {waived.held_for})"
+        metadata |= {"released_by": waived.by, "released_why": waived.why, "would_be_held_for": waived.held_for}
+    if tally.rows_in is not None:
+        metadata |= ledger_numbers(tally)
     if tally.warned:
         metadata |= {"warnings": tally.warned.total(), "warned_by_rule": _by_rule(tally.warned)}
     if tally.findings:

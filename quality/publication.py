@@ -58,16 +58,26 @@ class Terms:
 
     @property
     def layout(self) -> TableLayout:
-        """The Delta table; queries filter by its key and by its times."""
+        """The Delta table; queries filter by its times and by its key, unless that is a hash, which lies anywhere."""
         schema = arrow_schema(self.contract)
+        key = () if self.policy.content_key else self.policy.key
         times = [column.name for column in schema if pa.types.is_temporal(column.type)]
         return TableLayout(
             self.name,
             schema,
             (self.partition_column,),
             description=self.description,
-            statistics=tuple(dict.fromkeys([*self.policy.key, *times])),
+            statistics=tuple(dict.fromkeys([*key, *times])),
         )
+
+
+@dataclass(frozen=True)
+class Waived:
+    """Why a day would be held, and who decided that it is published all the same."""
+
+    held_for: str
+    by: str
+    why: str
 
 
 @dataclass
@@ -79,12 +89,16 @@ class Publication:
         held: the partitions that were not published, and why.
         version: the table's newest version, None if nothing was committed.
         rejected: the quarantined rows of this write.
+        waived: the partitions that are published because somebody released them.
+        rewritten: the partitions whose quarantine was written.
     """
 
     tallies: dict[dt.date, DayTally] = field(default_factory=dict)
     held: dict[dt.date, str] = field(default_factory=dict)
     version: int | None = None
     rejected: list[pa.Table] = field(default_factory=list)
+    waived: dict[dt.date, Waived] = field(default_factory=dict)
+    rewritten: set[dt.date] = field(default_factory=set)
 
     @property
     def published(self) -> list[dt.date]:
@@ -123,8 +137,9 @@ def publish_received(
         _audited_commit(engine, terms, judged.frame, part, audit, result, run_id)
         rejected = quarantined(terms.name, audit.rejected, audit.reasons(), columns_of(terms.contract))
         _count_replayed(judged, rejected)
+        _note_waived(judged, terms.policy, result)
         standing = Standing(judged.versions, judged.decided, terms.rules_version, dt.datetime.now(tz=dt.UTC))
-        _write_quarantine(engine, terms.name, rejected, part, standing, run_id)
+        result.rewritten |= _write_quarantine(engine, terms.name, rejected, part, standing, run_id)
         _write_ledger(engine, terms, audit, result.version, run_id)
         result.rejected.append(rejected)
         report(_sentence(terms.name, part, audit))
@@ -251,16 +266,29 @@ def _count_replayed(judged: JudgedDays, rejected: pa.Table) -> None:
             judged.tallies[place.business_date].replayed += 1
 
 
+def _note_waived(judged: JudgedDays, policy: Policy, result: Publication) -> None:
+    """Note the days that are published by a release; of a day that needs none it is forgotten."""
+    for day, tally in judged.tallies.items():
+        held_for = tally.worth_a_look(policy)
+        if tally.released and held_for and day not in result.held:
+            decision = judged.decided.releases[day]
+            result.waived[day] = Waived(held_for, decision.decided_by, decision.reason)
+        else:
+            tally.released = None
+
+
 def _write_quarantine(
     engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], standing: Standing, run_id: str
-) -> None:
-    """Write what is rejected now, beside what was and is not any more."""
+) -> set[dt.date]:
+    """Write what is rejected now, beside what was and is not any more; return the days that have such rows."""
     where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
     is_there = engine.version(QUARANTINE.name) is not None
     before = engine.collect(engine.read(QUARANTINE.name, where)) if is_there else QUARANTINE.schema.empty_table()
     rows = with_history(rejected, before, standing)
-    if rows is not None:
-        engine.publish(QUARANTINE, rows, where, metadata={"run_id": run_id})
+    if rows is None:
+        return set()
+    engine.publish(QUARANTINE, rows, where, metadata={"run_id": run_id})
+    return set(rows.column("business_date").to_pylist())
 
 
 def _write_ledger(engine: Engine, terms: Terms, audit: Audit, version: int | None, run_id: str) -> None:

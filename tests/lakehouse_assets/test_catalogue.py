@@ -14,7 +14,7 @@ from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import find_tables
 from lakehouse_assets.silver.transactions import transactions
 from quality.audit import DayTally
-from quality.publication import Publication
+from quality.publication import Publication, Waived
 from quality.quarantine import QUARANTINE
 from tests.scenario import day
 
@@ -93,7 +93,7 @@ def test_lineage_starts_at_the_landing_files(line):
 
 
 def publication(**about):
-    return Publication(tallies={day(1): DayTally(rows_in=10, published=8, rejected=2, rules={"a:b": 2})}, **about)
+    return Publication(tallies={day(1): DayTally(rows_in=10, published=8, rejected=2, rules=Counter({"a:b": 2}))}, **about)
 
 
 def test_counts_of_a_partition_are_whole_numbers_to_plot():
@@ -105,8 +105,20 @@ def test_counts_of_a_partition_are_whole_numbers_to_plot():
         "rows_rejected": 2,
         "rows_duplicate": 0,
         "rows_superseded": 0,
+        "rows_discarded": 0,
+        "rows_late": 0,
+        "rows_replayed": 0,
         "warnings": 0,
     }
+
+
+def test_a_released_day_passes_and_says_who_why_and_what_it_would_be_held_for():
+    waived = Waived("all 2 rows are rejected", "ada", "a holiday")
+    verdict = catalogue.audited(publication(waived={day(1): waived}), day(1))
+    assert verdict.passed
+    assert verdict.description == "released by ada: a holiday (it would be held: all 2 rows are rejected)"
+    named = ("released_by", "released_why", "would_be_held_for", "rows_in")
+    assert [verdict.metadata[name] for name in named] == ["ada", "a holiday", "all 2 rows are rejected", 10]
 
 
 def test_a_verdict_says_why_and_shows_rules_and_a_sample():
