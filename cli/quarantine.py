@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli import console, fixing, replaying
+from cli import console, explaining, fixing, replaying
 from cli.console import JsonFlag, number, out, print_json, table
 from cli.lake import Lake
 from cli.quarantined import Selection, counted, quarantined, where_it_stands
@@ -83,6 +83,7 @@ def show(
         console.err().print(f"{limit} of {len(found)} rows; --limit shows more.")
 
 
+app.command()(explaining.explain)
 app.command()(fixing.fix)
 app.command()(replaying.replay)
 app.command()(replaying.discard)
