@@ -184,10 +184,10 @@ def _presence(column: ContractColumn, *, received: bool) -> list[Rule]:
         return sent.isNull() | (sent == "")
 
     name, own = column.name, (column.name,)
-    if column.source is None or not received:
+    type_ = column.type.simpleString()
+    if column.source is None or not received or type_ == "string":  # any value can be read as text
         not_null = Rule(f"{name}:not_null", f"{name} is given", "reject", own, missing)
         return [] if column.nullable else [not_null]
-    type_ = column.type.simpleString()
     readable = Rule(f"{name}:readable", f"{name} can be read as {type_}", "reject", own, lambda: missing() & ~blank())
     not_null = Rule(f"{name}:not_null", f"{name} is given", "reject", own, lambda: missing() & blank())
     return [readable] if column.nullable else [readable, not_null]
