@@ -326,6 +326,8 @@ class Ingestion:
                 self._append(batch, table, result, run_id)
                 rows += table.num_rows
                 files |= {file["source_file"] for file in batch.files}
+        if set(refill.columns) - set(self.engine.read(self._bronze).columns):  # silver will read them
+            self.engine.append(bronze_layout(self.source), bronze_layout(self.source).schema.empty_table())
         result.dates |= set(refill.business_dates)
         result.notes.append(
             f"{rows} rows of {len(files)} files appended again, with rescued values in {', '.join(refill.columns)}"

@@ -686,3 +686,66 @@ def test_bytes_that_a_correction_has_replaced_are_no_copy_under_another_name(eng
         ("transactions/2011-03-01.csv", "ingested"),
         ("transactions/2011-03-01.csv", "ingested"),
     ]
+
+
+def test_a_copy_is_taken_in_once_the_file_it_is_a_copy_of_has_other_bytes(engine, landing_root, take_in):
+    copy, third = "transactions/2011-03-01b.csv", "transactions/2011-03-01c.csv"
+    for key in (FIRST, copy, third):
+        drop(landing_root, key, csv_bytes([sale("1")]))
+    take_in()
+    drop(landing_root, FIRST, csv_bytes([sale("1b")]))
+    assert len(take_in().files) == 3  # in the same run: nobody asks for the copy's day again
+    assert current(engine) == [(FIRST, "1b", day(1)), (copy, "1", day(1))]
+    assert [(file, outcome) for file, _, outcome in registered(engine) if file == third] == [(third, "copy")] * 2
+    assert take_in().files == []
+    drop(landing_root, FIRST, b"not,a,header\n")  # a refusal replaces nothing
+    take_in()
+    assert [file for file, _, _ in current(engine)] == [FIRST, copy]
+
+
+def test_a_copy_of_a_file_that_was_corrected_before_is_taken_in_by_the_next_run(engine, landing_root, take_in):
+    """As in lakes that left it out."""
+    copy = "transactions/2011-03-01b.csv"
+    drop(landing_root, FIRST, csv_bytes([sale("1")]))
+    drop(landing_root, copy, csv_bytes([sale("1")]))
+    take_in()
+    hidden = (landing_root / copy).rename(landing_root / "hidden")
+    drop(landing_root, FIRST, csv_bytes([sale("1b")]))
+    take_in()
+    hidden.rename(landing_root / copy)
+    take_in()
+    assert current(engine) == [(FIRST, "1b", day(1)), (copy, "1", day(1))]
+
+
+@pytest.mark.parametrize(("content", "outcome"), [(csv_bytes([sale("1")]), "ingested"), (b"not,a,header\n", "refused")])
+def test_a_file_written_again_with_the_same_bytes_is_read_once_more_and_not_again(
+    engine, landing_root, take_in, monkeypatch, content, outcome
+):
+    drop(landing_root, FIRST, content)
+    take_in()
+    drop(landing_root, FIRST, content)
+    again = take_in()
+    assert (again.files, again.dates, [row["outcome"] for row in again.newest]) == ([], set(), [outcome])
+    monkeypatch.setattr(module, "stage", None)
+    assert take_in().files == []
+    assert [kind for _, _, kind in registered(engine)] == [outcome, "unchanged"]
+    assert len(invoices(engine)) == 1
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_of_only_an_unchanged_file_survives_a_crash(engine, landing_root, take_in, crash, point):
+    drop(landing_root, FIRST, csv_bytes([sale("1")]))
+    take_in()
+    drop(landing_root, FIRST, csv_bytes([sale("1")]))
+    if point == "before confirm":
+        take_in(confirm=False)
+    else:
+        crash(point, 2)
+        with pytest.raises(CrashError):
+            take_in()
+    take_in()
+    assert [kind for _, _, kind in registered(engine)] == ["ingested", "unchanged"]
+    assert current(engine) == [(FIRST, "1", day(1))]
+    drop(landing_root, FIRST, csv_bytes([sale("1b", at="2011-03-02 09:00:00")]))
+    assert take_in().dates == {day(1), day(2)}
+    assert current(engine) == [(FIRST, "1b", day(2))]
