@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import console, contract, maintain, quarantine
+from cli import console, contract, maintain, quarantine, rules
 from cli.demo import demo
 from cli.dev import dev
 from cli.drift import drift
@@ -62,6 +62,7 @@ app.command()(reconcile)
 app.command()(trace)
 app.command()(drift)
 app.add_typer(contract.app, name="contract")
+app.add_typer(rules.app, name="rules")
 app.add_typer(maintain.app, name="maintain")
 app.command()(dev)
 

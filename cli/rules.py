@@ -1,0 +1,144 @@
+"""`lakehouse rules`: what the rules of a table catch, and what a changed contract would have done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cli import console
+from cli.console import FAILED, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    from lakehouse_assets.layers import ContractTable
+    from quality.mutation import Mutant, MutationTest, Worth
+
+app = console.group("Test the rules of a table: plant faults and see what catches them, or judge past days again.")
+
+Day = Annotated[str | None, typer.Option(help="A business date: yyyy-mm-dd.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="TABLE", help="A silver table, such as silver.transactions.")]
+
+
+@app.command()
+def mutate(
+    name: Name,
+    *,
+    day: Annotated[
+        str | None, typer.Option(help="A published business date; the newest with enough rows unless given.")
+    ] = None,
+    min_caught: Annotated[
+        float, typer.Option(min=0, max=1, help="Exit with 1 when a smaller share of the kinds of faults is caught.")
+    ] = 0.9,
+    seed: Annotated[int, typer.Option(help="Chooses the rows that are changed.")] = 7,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the day to take at most; of more, a sample.")] = 20_000,
+    without: Annotated[list[str] | None, typer.Option(help="Leave this rule out; may be given again.")] = None,
+    each: Annotated[bool, typer.Option("--each", help="Tell of each rule what would be missed without it.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Plant typical faults into a copy of a day, one at a time, and tell which rules catch which. No table is changed.
+
+    A rule has caught a fault when it counts at least a tenth of the planted rows more than without the fault, or, if it
+    is about the whole day, when only the faulty day breaks it. A fault is stopped when its rows are rejected or the day
+    is held; else it is only noticed: a warning is counted. A kind is caught when at least half of its faults are.
+    """
+    with err().status("starting the engine") as status:  # shown on a terminal only
+        from quality.mutation import Subject, mutation_test
+        from resources.lakehouse import Lakehouse
+
+        made = silver_table(name)
+        test = mutation_test(
+            Lakehouse.of(Settings.load()).engine,
+            Subject(made.terms, made.transform, next(iter(made.inputs.values()))),
+            day=a_day(day),
+            seed=seed,
+            rows=rows,
+            without=without or (),
+            each=each,
+            report=status.update,
+        )
+    if as_json:
+        print_json(_as_data(test, min_caught))
+    else:
+        _print_test(test, min_caught)
+    raise typer.Exit(OK if test.share >= min_caught else FAILED)
+
+
+def silver_table(name: str) -> ContractTable:
+    """Return a silver table that is made from bronze, by its full name."""
+    from lakehouse_assets.definitions import find_tables
+    from lakehouse_assets.layers import ContractTable
+
+    tables = {
+        made.full_name: made for made in find_tables() if isinstance(made, ContractTable) and made.layer == "silver"
+    }
+    if name not in tables:
+        raise CommandError(f"there is no table {name} that is judged as it arrives; there are {', '.join(tables)}")
+    return tables[name]
+
+
+def a_day(text: str | None, option: str = "--day") -> dt.date | None:
+    """Return the date that an option gives."""
+    try:
+        return None if text is None else dt.date.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{option} {text}: give a date like 2024-01-31") from None
+
+
+def _as_data(test: MutationTest, min_caught: float) -> dict[str, Any]:
+    figures = {"caught": test.caught, "stopped": test.stopped, "kinds": test.kinds, "share": test.share}
+    return {"passed": test.share >= min_caught, "min_caught": min_caught, **figures, **vars(test)}
+
+
+def _print_test(test: MutationTest, min_caught: float) -> None:
+    console = out()
+    used = number(test.rows) if test.rows == test.rows_used else f"{test.rows_used:,} of {test.rows:,}"
+    console.print(f"{test.table} {test.day}, {used} rows, seed {test.seed}")
+    if test.without:
+        console.print(f"without {', '.join(test.without)}")
+    made = table("kind", "column", "what happened", "#rows", "verdict", "caught by")
+    for mutant in test.mutants:
+        made.add_row(mutant.kind, ", ".join(mutant.columns), mutant.what, number(mutant.planted), *_verdict(mutant))
+    console.print(made)
+    for note in test.not_evaluated:
+        console.print(f"note: not evaluated: {escape(note)}", soft_wrap=True)
+    for kind in test.nothing_to_plant:
+        console.print(f"note: there is no place for {kind}")
+    if test.worth is not None:
+        _print_worth(test.worth)
+    kinds = test.kinds
+    console.print(
+        f"{sum(kinds.values())} of {len(kinds)} kinds caught; {test.caught} of {len(test.mutants)} faults caught, "
+        f"{test.stopped} of them stopped."
+    )
+    if missed := [kind for kind, caught in kinds.items() if not caught]:
+        console.print(f"Not caught: {', '.join(missed)}.")
+    if test.share < min_caught:
+        err().print(f"[red]{test.share:.0%} of the kinds are caught, {min_caught:.0%} are asked for.[/]")
+
+
+def _verdict(mutant: Mutant) -> tuple[str, str]:
+    """Return what became of a fault, and the rules that caught it with the rows they count."""
+    if mutant.caught_by:
+        rules = [rule if rows == 1 else f"{rule} {rows:,}" for rule, rows in mutant.caught_by.items()]
+        return "stopped" if mutant.stopped else "noticed", ", ".join(rules)
+    aside = f"but {mutant.set_aside:,} rows are set aside as duplicates" if mutant.set_aside else ""
+    return "[red]not caught[/]", aside
+
+
+def _print_worth(worth: list[Worth]) -> None:
+    console = out()
+    made = table("without", "#caught", "#stopped", "what only it catches or stops")
+    for each in worth:
+        if each.adds:
+            lost = [f"{mutant.kind} {', '.join(mutant.columns)}".strip() for mutant in [*each.only, *each.weaker]]
+            made.add_row(each.rule, number(each.caught), number(each.stopped), ", ".join(dict.fromkeys(lost)))
+    console.print(made)
+    for each in worth:
+        if not each.adds:
+            why = each.why_none or (
+                f"others catch all {each.catches} faults that it catches" if each.catches else "no fault here breaks it"
+            )
+            console.print(f"{each.rule} adds nothing here: {escape(why)}", soft_wrap=True)
