@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -63,7 +65,7 @@ def test_a_row_gone_from_silver_is_named_with_its_file_and_missed_in_gold(own_la
     assert (
         ", amount 5.000, computed again 7.500; 1 missing; missing business_date=2024-01-01 line_id=" in silver["found"]
     )
-    assert silver["found"].endswith("(transactions/2024-01-01.csv record 2)")
+    assert "(transactions/2024-01-01.csv record 2)" in silver["found"]
     assert {(each["table"], each["partition"]) for each in gold} == {
         (f"gold.{name}", "2024-01-01") for name in ("daily_sales_summary", "product_performance", "sales_by_region")
     }
@@ -106,22 +108,28 @@ def _is_first_row():
     return (pc.field("source_record") == 1) & (pc.field("business_date") == pa.scalar(dt.date(2024, 1, 1)))
 
 
-GOLD = [table for table in find_tables() if table.layer == "gold"]
+def test_a_figure_changed_in_gold_is_named_with_key_and_column(own_lake):
+    tables = [table for table in find_tables() if table.layer == "gold"]
+    figures = {table.full_name: "net_sales" for table in tables} | {"gold.daily_sales_summary": "customers"}
+    for table in tables:
+        figure = figures[table.full_name]
+        DeltaTable(own_lake / "gold" / table.name).update(updates={figure: f"{figure} + 1"})
 
+    found = computed(own_lake)
 
-@pytest.mark.parametrize("table", GOLD, ids=lambda table: table.full_name)
-def test_an_amount_changed_in_gold_is_named_with_key_and_column(own_lake, table):
-    DeltaTable(own_lake / "gold" / table.name).update(updates={"net_sales": "net_sales + 0.001"})
-    changed = [each for each in computed(own_lake) if each["table"] == table.full_name]
-    (first, *_) = changed
-    assert len(changed) == len(read(own_lake, table.full_name).group_by(table.partition_column).aggregate([]))
-    assert first["difference"]["changed"] == 1
-    (example,) = first["difference"]["examples"]
-    assert set(example["key"]) == set(table.terms.policy.key)
-    assert example["columns"].keys() == {"net_sales"}
-    here, due = example["columns"]["net_sales"]
-    assert Decimal(here) - Decimal(due) == Decimal("0.001")
-    assert f"net_sales {here}, computed again {due}; 1 changed" in first["found"]
+    for table in tables:
+        figure = figures[table.full_name]
+        changed = [each for each in found if each["table"] == table.full_name]
+        partitions = read(own_lake, table.full_name).column(table.partition_column)
+        assert [each["partition"] for each in changed] == sorted({str(each) for each in partitions.to_pylist()})
+        for each in changed:
+            (example,) = each["difference"]["examples"]
+            assert (each["difference"]["changed"], set(example["key"])) == (1, set(table.terms.policy.key))
+            ((column, (here, due)),) = example["columns"].items()
+            assert (column, Decimal(here) - Decimal(due)) == (figure, 1)
+            assert f"{figure} is {here}, computed again {due}" in each["found"]
+            money = f"{Decimal(here):,f}, computed again {Decimal(due):,f}; 1 changed"
+            assert (f"net_sales {money}" in each["found"]) == (figure == "net_sales")
 
 
 def test_an_amount_changed_in_silver_is_named_with_its_record(own_lake):
@@ -186,3 +194,106 @@ def test_without_strict_an_imbalance_is_told_and_exits_0(own_lake):
     assert told.code == 0
     assert "1 imbalances." in told.out
     assert "transactions/2024-01-04.csv" in told.out
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["bronze.transactions", "silver.transactions", "gold.product_performance", "system.row_ledger"],
+)
+def test_a_data_file_gone_from_disk_is_named_and_the_rest_is_still_compared(own_lake, table):
+    files = DeltaTable(own_lake / table.replace(".", "/")).file_uris()
+    Path(files[0]).unlink()
+    answer = lakehouse(own_lake, "reconcile", "--strict", "--json")
+    assert answer.code == 2
+    (gone,) = [each for each in answer.data["imbalances"] if each["table"] == table and each["file"]]
+    assert files[0].endswith(gone["file"])
+    assert "is gone from storage" in gone["found"]
+    assert any(note.startswith(f"{table} cannot be read") for note in answer.data["notes"])
+    assert answer.data["compared"]["partitions of gold.weekly_sales_summary, computed again"] == 1
+
+
+def test_a_data_file_that_was_cut_is_named(own_lake):
+    file = Path(DeltaTable(own_lake / "gold" / "sales_by_region").file_uris()[0])
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    (found,) = off(own_lake)
+    assert found[0] == "gold.sales_by_region"
+    assert found[3].startswith(f"data file has {len(whole) - 1:,} bytes, {len(whole):,} due; materialize the partition")
+
+
+def test_a_landing_file_that_was_removed_is_noted_by_name(own_lake):
+    (own_lake / "landing" / "transactions" / "2024-01-02.csv").unlink()
+    answer = lakehouse(own_lake, "reconcile", "--strict", "--json")
+    assert answer.code == 0
+    assert answer.data["notes"][-1] == (
+        "transactions/2024-01-02.csv is no longer in the landing zone; what it brought is in the lake"
+    )
+
+
+def test_a_landing_file_that_was_removed_and_whose_rows_are_gone_too_is_an_imbalance(own_lake):
+    (own_lake / "landing" / "transactions" / "2024-01-02.csv").unlink()
+    rewrite_without(own_lake / "bronze" / "transactions", "source_file = 'transactions/2024-01-02.csv'")
+    assert (
+        "bronze.transactions",
+        None,
+        "transactions/2024-01-02.csv",
+        "0 rows of batch 1, 4 due (ingested); the file is no longer in the landing zone either",
+    ) in off(own_lake)
+
+
+@pytest.fixture
+def lake_with_a_held_second_version(own_lake):
+    """The small lake, where a worse version of the first day's file has landed: its last good version stays."""
+    land(own_lake, "2024-01-01.csv", sales_of("2024-01-01", 30, Quantity="x"))
+    assert lakehouse(own_lake, "run").code == 3
+    assert read(own_lake, "silver.transactions").num_rows == 5
+    return own_lake
+
+
+def test_a_held_day_is_compared_with_what_was_last_published(lake_with_a_held_second_version):
+    lake = lake_with_a_held_second_version
+    assert off(lake) == []
+    DeltaTable(lake / "silver" / "transactions").update(
+        updates={"amount": "amount + 1"}, predicate="invoice_no = '010001'"
+    )
+    table, day, _, found = off(lake)[0]
+    assert (table, day) == ("silver.transactions", "2024-01-01")
+    assert found == "is held, and not what version 1 published: amount 8.500, published then 7.500"
+
+
+def test_a_held_day_whose_last_version_is_vacuumed_is_noted(lake_with_a_held_second_version):
+    lake = lake_with_a_held_second_version
+    opened = DeltaTable(lake / "silver" / "transactions")
+    opened.delete("invoice_no = '010001'")
+    opened.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    answer = lakehouse(lake, "reconcile", "--strict", "--json")
+    assert (
+        "silver.transactions: version 1 is gone, so 1 held partitions are not compared with it" in answer.data["notes"]
+    )
+
+
+def test_a_row_ledger_that_balances_and_is_wrong_is_found(own_lake):
+    ledger = own_lake / "system" / "row_ledger"
+    lines = DeltaTable(ledger).to_pyarrow_table()
+    (line,) = [
+        each
+        for each in lines.to_pylist()
+        if (each["table_name"], str(each["business_date"])) == ("silver.transactions", "2024-01-02")
+    ]
+    line |= {"duplicate": 0, "superseded": 1, "recorded_at": line["recorded_at"] + dt.timedelta(seconds=1)}
+    write_deltalake(ledger, pa.Table.from_pylist([line], schema=lines.schema), mode="append")
+    assert [each[3] for each in off(own_lake) if each[0] == "silver.transactions"] == [
+        "the row ledger says 0 duplicate, computed again 1",
+        "the row ledger says 1 superseded, computed again 0",
+    ]
+
+
+def test_days_that_were_never_built_into_gold_are_named(own_lake):
+    shutil.rmtree(own_lake / "gold" / "sales_by_region")
+    found = [each for each in off(own_lake) if each[0] == "gold.sales_by_region"]
+    assert {each[1] for each in found} == {"2024-01-01", "2024-01-02"}
+    assert "0 rows, computed again 1" in found[0][3]
+
+
+def test_what_is_computed_is_told_on_a_terminal_only(own_lake):
+    assert lakehouse(own_lake, "reconcile", "--strict").err == ""
