@@ -33,7 +33,7 @@ def drift(*, source: SourceOption = None, as_json: JsonFlag = False) -> None:
 
     found = [column for column in drifted(Lake(Settings.load().root)) if source in {None, column.source}]
     if as_json:
-        print_json([{**vars(column), "is": column.is_} for column in found])
+        print_json([column.as_data() for column in found])
         return
     if not found:
         out().print("Every file has the columns that are declared.")

@@ -15,6 +15,7 @@ from typing import Any
 
 from cli.guess import Guess
 from cli.lake import Lake, qualified
+from cli.ledger import OPEN_ROWS, QUARANTINE
 from cli.table_files import SilverFile, silver_files
 from resources.drift import Drift, drift_in
 from resources.landing_reader.rescued import decode_object, value_text
@@ -23,10 +24,6 @@ _FETCHED_ROWS = 50_000
 _SAMPLES = 5
 _MOST_UNREADABLE = 0.5
 """The share of a file's values in a column above which it is called retyped."""
-_OPEN = """(
-    FROM (FROM silver.quarantine UNION ALL BY NAME SELECT NULL::VARCHAR AS status WHERE false)
-    WHERE coalesce(status, 'open') = 'open'
-)"""
 _CURRENT = """(
     SELECT * FROM bronze.{source}
     WHERE (reject_reason IS NULL OR reject_reason NOT LIKE 'file:%' OR reject_reason LIKE 'file:superseded%')
@@ -67,6 +64,10 @@ class DriftedColumn:
         for sample in samples:
             if sample is not None and sample not in self.samples and len(self.samples) < _SAMPLES:
                 self.samples.append(sample)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {"is" if name == "is_" else name: value for name, value in vars(self).items()}
 
     @property
     def sentence(self) -> str:
@@ -122,7 +123,7 @@ def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift,
 
 def _retyped_texts(lake: Lake, names: set[str]) -> list[DriftedColumn]:
     """Return columns of which most values of a file do not fit the contract, which says the type of a text."""
-    if "silver.quarantine" not in names:
+    if QUARANTINE not in names:
         return []
     found: dict[tuple[str, str], DriftedColumn] = {}
     for silver in silver_files():
@@ -146,7 +147,7 @@ def _unreadable(lake: Lake, silver: SilverFile) -> Iterator[dict[str, Any]]:
         SELECT source_file, min(landing_date) AS landing_date, list(DISTINCT business_date) AS days,
             rule.split(':')[1] AS column, count(*) AS unreadable,
             list(offending_values ORDER BY source_record)[:{_SAMPLES * 4}] AS offending
-        FROM (SELECT *, unnest(rules) AS rule FROM {_OPEN} WHERE table_name = $table)
+        FROM (SELECT *, unnest(rules) AS rule FROM {OPEN_ROWS} WHERE table_name = $table)
         WHERE rule LIKE '%:readable' GROUP BY source_file, rule ORDER BY landing_date, source_file
         """,  # noqa: S608 - constants
         {"table": silver.table},

@@ -52,6 +52,9 @@ def status(*, as_json: JsonFlag = False) -> None:
         for name in lake.names()
     ]
     landing = landing_state(settings, lake)
+    from cli.drifted import drifted
+
+    drift = drifted(lake)
     if as_json:
         print_json(
             {
@@ -60,10 +63,13 @@ def status(*, as_json: JsonFlag = False) -> None:
                 "tables": tables,
                 "held": held,
                 "landing": landing,
+                "drift": [column.as_data() for column in drift],
             }
         )
         return
     _print(settings, tables, held, landing)
+    for column in drift:
+        out().print(f"drift: {column.source}: {escape(column.sentence)} (`lakehouse drift`)", soft_wrap=True)
 
 
 def _quarantined(lake: Lake) -> dict[str, int]:
