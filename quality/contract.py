@@ -247,10 +247,13 @@ def spark_schema(contract: type[Contract]) -> StructType:
 
 
 def arrow_schema(contract: type[Contract]) -> Schema:
-    """Return a contract's columns as an Arrow schema: timestamps in microseconds, UTC."""
+    """Return a contract's columns as an Arrow schema: timestamps in microseconds, UTC; descriptions as comments."""
+    import pyarrow as pa
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    return to_arrow_schema(spark_schema(contract), timezone="UTC")
+    comments = {column.name: {"comment": column.description} for column in columns_of(contract) if column.description}
+    plain = to_arrow_schema(spark_schema(contract), timezone="UTC")
+    return pa.schema([field.with_metadata(comments.get(field.name)) for field in plain])
 
 
 def _known_action(action: str) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pyspark.sql.types as T  # noqa: N812
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse_assets.silver.customers import customers
@@ -15,7 +16,9 @@ from quality import publication
 from quality.contract import Contract, column
 from quality.judge import Policy
 from quality.publication import Terms, publish_derived, publish_received
+from quality.rules import rules_version
 from resources.engine import TableError
+from resources.storage import table_uri
 from tests.conftest import ENGINES, requested_engine
 from tests.frames import TEN_LINES, bronze_customers, bronze_transactions, customer_change, refusal, unread
 from tests.scenario import day, rows, sale
@@ -284,3 +287,21 @@ def test_undeclared_columns_of_a_transform_are_left_out(engine):
     frame = derived(engine, (day(1), "UK", 1)).withColumn("helper", F.lit(1))
     publish_derived(engine, DERIVED, frame, [day(1)], run_id="run")
     assert engine.read("gold.example").columns == ["business_date", "country", "net_sales"]
+
+
+@on_both
+def test_columns_say_in_the_table_what_they_mean(engine):
+    publish_derived(engine, DERIVED, derived(engine, (day(1), "UK", 1)), [day(1)], run_id="run")
+    fields = DeltaTable(table_uri(engine.root, "gold.example")).schema().fields
+    assert {field.name: field.metadata.get("comment") for field in fields} == {
+        "business_date": "the partition",
+        "country": "a country",
+        "net_sales": "money",
+    }
+
+
+@on_both
+def test_each_commit_says_the_version_of_the_rules(engine):
+    publish_derived(engine, DERIVED, derived(engine, (day(1), "UK", 1)), [day(1)], run_id="run")
+    newest, *_ = engine.history("gold.example")
+    assert newest.metadata["rules_version"] == rules_version(Weekly, DERIVED.policy)
