@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from cli import console
-from cli.console import FAILED, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from cli.console import FAILED, OK, CommandError, JsonFlag, cell, err, number, out, print_json, table
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from lakehouse_assets.layers import ContractTable
+    from quality.backtest import Backtest, DayBacktest, Made
     from quality.mutation import Mutant, MutationTest, Worth
+
+_SHOWN_EFFECTS, _SHOWN_SAMPLES = 40, 10
 
 app = console.group("Test the rules of a table: plant faults and see what catches them, or judge past days again.")
 
-Day = Annotated[str | None, typer.Option(help="A business date: yyyy-mm-dd.", show_default=False)]
 Name = Annotated[str, typer.Argument(metavar="TABLE", help="A silver table, such as silver.transactions.")]
 
 
@@ -64,6 +71,86 @@ def mutate(
     else:
         _print_test(test, min_caught)
     raise typer.Exit(OK if test.share >= min_caught else FAILED)
+
+
+@app.command()
+def backtest(
+    name: Name,
+    *,
+    first: Annotated[str | None, typer.Option("--from", help="The first business date: yyyy-mm-dd.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last business date: yyyy-mm-dd.")] = None,
+    contract: Annotated[
+        Path | None,
+        typer.Option(help="A changed copy of the table's file; else the file as it is now is compared with the past."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Judge past days by a changed contract, before it is adopted: what would be rejected, warned of or held.
+
+    The days are judged again from their received rows, and compared with what was adopted: the ledger, the quarantine
+    and the table. Then the daily gold tables are computed from both. Nothing is written.
+    """
+    with err().status("starting the engine") as status:  # shown on a terminal only
+        from quality.backtest import backtest as judge_again
+        from resources.lakehouse import Lakehouse
+
+        made = silver_table(name)
+        result = judge_again(
+            Lakehouse.of(Settings.load()).engine,
+            _made(made if contract is None else changed_table(contract, made)),
+            _daily_readers(made),
+            since=a_day(first, "--from"),
+            until=a_day(last, "--to"),
+            report=status.update,
+        )
+    if as_json:
+        print_json(result)
+    else:
+        _print_backtest(result)
+
+
+def changed_table(file: Path, table: ContractTable) -> ContractTable:
+    """Load a changed copy of a table's file and return the table as it is there; the one in place stays what it is."""
+    from lakehouse_assets.layers import ContractTable
+
+    if not file.is_file():
+        raise CommandError(f"--contract {file}: there is no such file; copy {table.file} and change the copy")
+    module_name = f"changed.{table.full_name}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise CommandError(f"--contract {file}: this is no file of Python code")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # a table finds its module there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise CommandError(f"--contract {file} cannot be loaded: {type(error).__name__}: {error}") from error
+    finally:
+        del sys.modules[module_name]
+    for found in vars(module).values():
+        if isinstance(found, ContractTable) and found.full_name == table.full_name:
+            return found
+    raise CommandError(f"--contract {file} declares no {table.full_name}; copy {table.file} and change the copy")
+
+
+def _made(table: ContractTable) -> Made:
+    from quality.backtest import Made
+
+    return Made(table.terms, table.transform, table.inputs)
+
+
+def _daily_readers(table: ContractTable) -> list[Made]:
+    """Return the tables that read a table and have its partitions."""
+    from lakehouse_assets.definitions import find_tables
+    from lakehouse_assets.layers import ContractTable
+
+    return [
+        _made(found)
+        for found in find_tables()
+        if isinstance(found, ContractTable)
+        and table.full_name in found.inputs.values()
+        and found.partition_column == table.partition_column
+    ]
 
 
 def silver_table(name: str) -> ContractTable:
@@ -142,3 +229,60 @@ def _print_worth(worth: list[Worth]) -> None:
                 f"others catch all {each.catches} faults that it catches" if each.catches else "no fault here breaks it"
             )
             console.print(f"{each.rule} adds nothing here: {escape(why)}", soft_wrap=True)
+
+
+def _print_backtest(result: Backtest) -> None:
+    console = out()
+    different = [day for day in result.days if day.differs]
+    made = table("day", "rule", "#rejected", "#would be", "#warned of", "#would be")
+    for day in different:
+        _add_day(made, day)
+    if different:
+        console.print(made)
+    for day in different:
+        _print_verdict(day)
+    for sample in [sample for day in different for sample in day.samples][:_SHOWN_SAMPLES]:
+        values = ", ".join(f"{name} = {value!r}" for name, value in sample.values.items())
+        where = sample.file if sample.record is None else f"{sample.file} record {sample.record}"
+        rules = ", ".join(sample.rules)
+        console.print(f"newly rejected: {escape(f'{where}: {rules}; {values}')}", soft_wrap=True)
+    _print_effects(result)
+    for note in dict.fromkeys(result.notes):
+        console.print(f"note: {escape(note)}", soft_wrap=True)
+    versions = ", ".join(sorted({day.rules_version or "unknown" for day in result.days}))
+    console.print(
+        f"{len(different)} of {len(result.days)} days of {result.table} would be different: "
+        f"{sum(day.newly_rejected for day in different):,} rows newly rejected, "
+        f"{sum(day.no_longer_rejected for day in different):,} no longer. "
+        f"Rules {result.rules_version}, adopted were {versions}. Nothing was written."
+    )
+
+
+def _add_day(made: Table, day: DayBacktest) -> None:
+    sides = (day.before.rejected, day.after.rejected, day.before.warned, day.after.warned)
+    rules = dict.fromkeys(rule for side in sides for rule in side)
+    for rule in rules:
+        figures = [side.get(rule, 0) for side in sides]
+        if figures[0] != figures[1] or figures[2] != figures[3]:
+            made.add_row(str(day.day), rule, *map(number, figures))
+
+
+def _print_verdict(day: DayBacktest) -> None:
+    console = out()
+    if day.after.held and not day.before.held:
+        console.print(f"[red]{day.day} would be held:[/] {escape(day.after.held)}", soft_wrap=True)
+    elif day.before.held and not day.after.held:
+        console.print(f"[green]{day.day} would be published;[/] it is held: {escape(day.before.held)}", soft_wrap=True)
+
+
+def _print_effects(result: Backtest) -> None:
+    console = out()
+    if not result.effects:
+        console.print("No figure of daily gold would be different.")
+        return
+    made = table("gold", "partition", "sum of", "#is", "#would be")
+    for effect in result.effects[:_SHOWN_EFFECTS]:
+        made.add_row(effect.table, str(effect.partition), effect.column, cell(effect.before), cell(effect.after))
+    console.print(made)
+    if len(result.effects) > _SHOWN_EFFECTS:
+        console.print(f"and {len(result.effects) - _SHOWN_EFFECTS:,} more figures; --json has all")

@@ -38,6 +38,7 @@ FUNCTIONS = {"F", "T", "pa", "pc"}
 """Modules whose functions may have such a name and do something else."""
 ASKS_THE_ENGINE = {
     "quality/audit.py": "counts of a write by partition and outcome, and its rejected rows",
+    "quality/backtest.py": "what was said of past days, and the sums of a few tables",
     "quality/current.py": "counts of bronze rows by file version and day",
     "quality/decisions.py": "what people decided about some days, and which of those records are there",
     "quality/mutation.py": "a copy of a day's rows, to plant faults into, and what is judged of it",
