@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from quality.judge import Policy
 
 _JUDGEMENT = (OUTCOME, RULES, WARNED, REJECTED, DIGEST)
-_ROWS, _DISTINCT, _RULE, _HOUR = "count_all", "distinct", "_rule", "_hour"
+_ROWS, _DISTINCT, _RULE, _HOUR, _SUM = "count_all", "distinct", "_rule", "_hour_", "_sum_"
 
 
 class HeldError(Exception):
@@ -198,11 +198,14 @@ class Audit:
         if WARNED in frame.columns:
             by_rule = good.select(self._column, F.explode(WARNED).alias(_RULE)).groupBy(self._column, _RULE)
             self._add_warnings(collect(by_rule.agg(F.count(F.lit(1)).alias(_ROWS))))
-        for name in self._summed:
-            sums = good.groupBy(self._column).agg(F.sum(name).alias(name))
-            self._add_sums(collect(sums), name, name)
-        for name in self._timed:
-            self._add_hours(collect(good.select(self._column, F.hour(name).alias(_HOUR)).distinct()), name)
+        if self._summed or self._timed:  # at once: each query sifts all rows
+            hours = [F.hour(name).alias(f"{_HOUR}{name}") for name in self._timed]
+            sums = [F.sum(name).alias(f"{_SUM}{name}") for name in self._summed]
+            found = collect(good.groupBy(self._column, *hours).agg(F.count(F.lit(1)).alias(_ROWS), *sums))
+            for name in self._summed:
+                self._add_sums(found, name, f"{_SUM}{name}")
+            for name in self._timed:
+                self._add_hours(found, name, f"{_HOUR}{name}")
         self._judge_days()
         self._verdict()
         return good.drop(*_JUDGEMENT)
@@ -262,15 +265,15 @@ class Audit:
         for name in self._timed:
             local = good.column(name).cast(pa.timestamp("us"))  # in UTC, without asking for a database of time zones
             hours = pa.table({self._column: days, _HOUR: pc.hour(local)})
-            self._add_hours(hours.group_by([self._column, _HOUR]).aggregate([]), name)
+            self._add_hours(hours.group_by([self._column, _HOUR]).aggregate([]), name, _HOUR)
 
     def _add_sums(self, sums: pa.Table, name: str, column: str) -> None:
         for day, value in zip(sums.column(self._column).to_pylist(), sums.column(column).to_pylist(), strict=True):
             known = self._figures[day].sums
             known[name] = known.get(name, Decimal(0)) + Decimal(value or 0)
 
-    def _add_hours(self, hours: pa.Table, name: str) -> None:
-        for day, hour in zip(hours.column(self._column).to_pylist(), hours.column(_HOUR).to_pylist(), strict=True):
+    def _add_hours(self, hours: pa.Table, name: str, column: str) -> None:
+        for day, hour in zip(hours.column(self._column).to_pylist(), hours.column(column).to_pylist(), strict=True):
             self._figures[day].hours.setdefault(name, set()).add(hour)
 
     def _judge_days(self) -> None:
