@@ -269,3 +269,25 @@ def test_a_run_on_spark_says_once_what_its_tasks_have_cost(landing_root, spark_u
     assert last["spark/task_seconds"] >= last["spark/cpu_seconds"] > 0
     assert last["spark/shuffle_bytes_written"] > 0
     assert last["spark/spilled_bytes"] == 0
+
+
+def test_a_files_drift_is_told_once_in_the_log_and_with_the_days_it_touches(line):
+    key = "transactions/2011-03-02.csv"
+    lines = [{**sale("1", at=f"{day(number)} 10:00:00"), "Till": "4"} for number in (1, 2)]
+    drop(line.landing, key, csv_bytes(lines, lines[0]))
+    line.land(2, name="b")
+    first = line.run(2)
+    told = {key: ["new column Till, kept in rescued_data, such as '4'"]}
+    assert {when: about.get("drift") for when, about in events(first, "bronze.transactions").items()} == {
+        "2011-03-01": told,
+        "2011-03-02": told,
+    }
+
+    def warnings(result: dg.ExecuteInProcessResult) -> list[str]:
+        logged = line.instance.all_logs(result.run_id)
+        return [entry.user_message for entry in logged if entry.level >= 30 and "column" in entry.user_message]
+
+    assert warnings(first) == [f"bronze.transactions: {key}: {told[key][0]}"]
+    line.land(2, sale("9", at=f"{day(2)} 10:00:00"), name="c")
+    again = line.run(2)
+    assert (events(again, "bronze.transactions")["2011-03-02"].get("drift"), warnings(again)) == (None, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ import pytest
 import shop
 from resources.bronze_rows import bronze_layout
 from resources.landing_files import FILES
+from resources.landing_reader import CsvFormat
+from resources.manifest import Refill
 from tests.conftest import open_engine
 from tests.contents import content_hash
 from tests.resources.test_ingestion import FIRST, SECOND, CrashError, crash, invoices, registered, take_in
-from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, csv_bytes, day, drop, ingestion, sale
+from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, csv_bytes, day, drop, ingestion, rows, sale
 
 __all__ = ["crash", "take_in"]
+
+COLUMNS = TRANSACTIONS.format.columns
 
 
 def test_both_engines_take_in_the_same(tmp_path, spark_url, monkeypatch):
@@ -56,6 +61,28 @@ def test_a_crash_loses_and_doubles_nothing(engine, landing_root, take_in, crash,
     assert [file for file, _, _ in registered(engine)] == [FIRST, SECOND]
     again = take_in()
     assert (again.dates, again.files) == (set(), [])
+
+
+def test_rescued_values_come_into_a_column_declared_later(engine, landing_root):
+    lines = [sale("1", Till="4"), sale("2", at="2011-03-02 10:00:00", Till="5")]
+    drop(landing_root, FIRST, csv_bytes(lines, [*COLUMNS, "Till"]))
+    drop(landing_root, SECOND, csv_bytes([sale("3", at="2011-03-02 10:00:00")]))
+    before = ingestion(engine, landing_root)
+    before.run([day(1), day(2)], run_id="run")
+    before.confirm()
+    after = ingestion(engine, landing_root, replace(TRANSACTIONS, format=CsvFormat((*COLUMNS, "Till"))))
+    after.ask_for_refill(Refill(["Till"], [day(1), day(2)], day(1)), "somebody")
+    assert after.run([day(1)], run_id="again").dates == {day(1), day(2)}
+    after.confirm()
+    found = rows(engine, "bronze.transactions", "InvoiceNo", "batch_id", "Till", "rescued_data")
+    assert found == [
+        ("1", 1, None, '{"Till":"4"}'),
+        ("1", 2, "4", None),
+        ("2", 1, None, '{"Till":"5"}'),
+        ("2", 2, "5", None),
+        ("3", 1, None, None),
+    ]
+    assert rows(engine, FILES.name, "source_file", "batch_id", "outcome", "drift")[1] == (FIRST, 2, "refilled", None)
 
 
 def test_a_file_that_changes_after_it_was_staged_is_not_taken_as_it_was(engine, landing_root, monkeypatch):
