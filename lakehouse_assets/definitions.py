@@ -13,6 +13,7 @@ from lakehouse_assets import assets, bronze, gold, silver
 from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
 from lakehouse_assets.maintenance import maintenance_jobs, maintenance_schedules
 from lakehouse_assets.partitions import Calendars
+from resources.engine import ClusteredTableError
 from resources.lakehouse import Lakehouse
 from resources.settings import Settings
 from sensors.automation import automation_sensor
@@ -40,12 +41,19 @@ def find_tables() -> list[Table]:
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
-    """Return the definitions of a lakehouse. Nothing is opened: no network, no session, no credentials."""
+    """Return the definitions of a lakehouse. Nothing is opened: no network, no session, no credentials.
+
+    Raises:
+        ClusteredTableError: a table is declared with clusters, and the engine does not write them.
+    """
     tables = find_tables()
     calendars = Calendars(settings.start_date)
     columns = {table.full_name: table.partition_column for table in tables}
     sources = [table for table in tables if isinstance(table, BronzeTable)]
     derived = [table for table in tables if isinstance(table, ContractTable)]
+    for table in derived:
+        if table.terms.cluster_by and settings.engine != "spark":
+            raise ClusteredTableError(table.full_name)
     jobs = [assets.daily_job(table, derived) for table in sources]
     upkeep = maintenance_jobs([table.full_name for table in tables])
     lakehouse = Lakehouse.of(settings)

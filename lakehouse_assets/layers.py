@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,7 +154,12 @@ def silver_table(
 
 
 def gold_table(
-    *, contract: type[Contract], key: list[str], partition_column: str = DAILY, owner: str = "team:analytics"
+    *,
+    contract: type[Contract],
+    key: list[str],
+    partition_column: str = DAILY,
+    cluster_by: Sequence[str] = (),
+    owner: str = "team:analytics",
 ) -> Callable[[Transform], ContractTable]:
     """Declare a gold table: a function from silver or gold tables to the contract's columns.
 
@@ -162,9 +167,10 @@ def gold_table(
         contract: the table's contract; a row that breaks it holds its partition.
         key: the columns that name a row within its partition.
         partition_column: the calendar: ``business_date``, ``week_start`` or ``month_start``.
+        cluster_by: columns by which it is clustered on disk instead of partitioned; with the engine ``spark`` only.
         owner: who answers for it.
     """
-    return _contract_table("gold", contract, Policy(tuple(key)), partition_column, owner)
+    return _contract_table("gold", contract, Policy(tuple(key)), partition_column, owner, tuple(cluster_by))
 
 
 def pool_of(table: str) -> str:
@@ -173,7 +179,12 @@ def pool_of(table: str) -> str:
 
 
 def _contract_table(
-    layer: str, contract: type[Contract], policy: Policy, partition_column: str, owner: str
+    layer: str,
+    contract: type[Contract],
+    policy: Policy,
+    partition_column: str,
+    owner: str,
+    cluster_by: tuple[str, ...] = (),
 ) -> Callable[[Transform], ContractTable]:
     def declare(transform: Transform) -> ContractTable:
         module = sys.modules[transform.__module__]
@@ -183,7 +194,14 @@ def _contract_table(
                 f"{layer}.{transform.__name__} is declared in {module.__file__}; one table, one name, one file: "
                 f"move it to {layer}/{transform.__name__}.py"
             )
-        terms = Terms(f"{layer}.{about['name']}", contract, policy, partition_column, description=about["description"])
+        terms = Terms(
+            f"{layer}.{about['name']}",
+            contract,
+            policy,
+            partition_column,
+            description=about["description"],
+            cluster_by=cluster_by,
+        )
         return ContractTable(**about, owner=owner, partition_column=partition_column, terms=terms, transform=transform)
 
     return declare

@@ -43,6 +43,7 @@ class Terms:
     Attributes:
         name: ``silver.transactions``.
         partition_column: the date column it is partitioned by.
+        cluster_by: columns to cluster it by instead, on disk; it is published by the date column all the same.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Terms:
     policy: Policy
     partition_column: str
     description: str = ""
+    cluster_by: tuple[str, ...] = ()
 
     @property
     def rules_version(self) -> str:
@@ -65,9 +67,10 @@ class Terms:
         return TableLayout(
             self.name,
             schema,
-            (self.partition_column,),
+            () if self.cluster_by else (self.partition_column,),
             description=self.description,
             statistics=tuple(dict.fromkeys([*key, *times])),
+            cluster_by=self.cluster_by,
         )
 
 

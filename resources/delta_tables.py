@@ -12,12 +12,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.engine import MissingTableError, TableError
-from resources.storage import delta_options, is_local, table_uri
+from resources.engine import ClusteredTableError, MissingTableError, TableError
+from resources.storage import create_text, delta_options, is_local, table_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +38,14 @@ _WRITER_FEATURES = {
     "timestampNtz",
 }
 """What both engines read and write alike (docs/decisions/0012); others are refused when a table is opened."""
+_CLUSTERING_FEATURES = {"clustering", "domainMetadata"}
+"""What a clustered table has besides; only Spark writes one."""
 _CHECKPOINT_INTERVAL = "delta.checkpointInterval"
 _COMMITS_A_CHECKPOINT = 10
 """As Spark has it. Opening a table replays the commits since its last checkpoint, and delta-rs would let 100 pass."""
 _STATISTICS_COLUMNS = "delta.dataSkippingStatsColumns"
 _EXPIRED_LOG_CLEANUP = "delta.enableExpiredLogCleanup"
+_ATTEMPTS = 50
 _OURS = "userMetadata"
 _KNOWN_COMMIT_KEYS = {
     "timestamp",
@@ -85,7 +89,13 @@ class Commit:
 
 
 class DeltaTables:
-    """The tables under a root: the half of an engine that needs only their logs."""
+    """The tables under a root: the half of an engine that needs only their logs.
+
+    Attributes:
+        writes_clusters: whether the engine writes clustered tables.
+    """
+
+    writes_clusters = False
 
     def __init__(self, root: str) -> None:
         """Take the lake's root; nothing is opened yet."""
@@ -124,6 +134,10 @@ class DeltaTables:
         )
         if protocol.min_reader_version == _COLUMN_MAPPING:
             unknown.add("columnMapping")
+        if is_clustered(opened):
+            if not self.writes_clusters:
+                raise ClusteredTableError(table)
+            unknown -= _CLUSTERING_FEATURES
         if unknown:
             raise TableError(
                 f"{table} uses Delta features that not every engine reads: {', '.join(sorted(unknown))}; "
@@ -160,7 +174,13 @@ class DeltaTables:
         return opened
 
     def _ready(self, layout: TableLayout) -> DeltaTable:
-        """Open a table to write to: made where it is missing, widened where the layout has new columns."""
+        """Open a table to write to: made where it is missing, widened where the layout has new columns.
+
+        Raises:
+            ClusteredTableError: the layout has clusters, and this engine does not write them.
+        """
+        if layout.cluster_by and not self.writes_clusters:
+            raise ClusteredTableError(layout.name)
         opened = self._open(layout.name) or self._created(layout)
         return self._widened(layout, opened)
 
@@ -178,7 +198,7 @@ class DeltaTables:
                 partition_by=list(layout.partition_by),
                 name=layout.name,
                 description=layout.description or None,
-                configuration=_properties(layout),
+                configuration=properties_of(layout),
                 storage_options=self._options,
             )
         except DeltaError:
@@ -188,12 +208,14 @@ class DeltaTables:
             return opened
 
     def _commit_no_rows(
-        self, opened: DeltaTable, *, token: Token | None = None, metadata: Mapping[str, str] | None = None
+        self, table: str, opened: DeltaTable, *, token: Token | None = None, metadata: Mapping[str, str] | None = None
     ) -> int:
         """Commit that nothing was to be written: the table counts as written, and a token as used."""
         import pyarrow as pa
         from deltalake import write_deltalake
 
+        if is_clustered(opened):
+            return commit_nothing(opened, table_uri(self.root, table), token, metadata)
         nothing = pa.RecordBatchReader.from_batches(table_schema(opened), iter([]))
         write_deltalake(
             opened,
@@ -211,7 +233,6 @@ class DeltaTables:
             TableError: a column has another type, or one the layout lacks must not be null.
         """
         import pyarrow as pa
-        from deltalake import Field, Schema
         from deltalake.exceptions import DeltaError
 
         there = pa.schema(opened.schema().to_arrow())
@@ -219,15 +240,20 @@ class DeltaTables:
         new = [column.with_nullable(True) for column in layout.schema if column.name not in there.names]  # noqa: FBT003
         if not new:
             return opened
-        fields: list[Field] = list(Schema.from_arrow(pa.schema(new)).fields)
         try:
-            opened.alter.add_columns(fields)
-        except DeltaError:
+            self._add_columns(layout.name, opened, pa.schema(new))
+        except (DeltaError, TableError):
             again = self._open(layout.name)
             if again is None or not set(layout.schema.names) <= set(pa.schema(again.schema().to_arrow()).names):
                 raise
             return again
         return opened
+
+    def _add_columns(self, table: str, opened: DeltaTable, columns: pa.Schema) -> None:  # noqa: ARG002 - Spark needs it
+        from deltalake import Field, Schema
+
+        fields: list[Field] = list(Schema.from_arrow(columns).fields)
+        opened.alter.add_columns(fields)
 
 
 _COLUMN_MAPPING = 2
@@ -244,6 +270,28 @@ def commit_properties(metadata: Mapping[str, str] | None, token: Token | None = 
     )
 
 
+def commit_nothing(opened: DeltaTable, location: str, token: Token | None, metadata: Mapping[str, str] | None) -> int:
+    """Commit nothing but what a commit keeps, to a table that delta-rs does not write; return the version.
+
+    Raises:
+        TableError: others commit all the time.
+    """
+    now = int(time.time() * 1000)
+    about = {"operation": "WRITE", "operationParameters": {"mode": "Append"}, "isBlindAppend": True}
+    actions: list[dict[str, Any]] = [{"commitInfo": {**(metadata or {}), "timestamp": now, **about}}]
+    if token is not None:
+        actions.append({"txn": {"appId": token.application, "version": token.number, "lastUpdated": now}})
+    text = "".join(f"{json.dumps(action, ensure_ascii=False)}\n" for action in actions)
+    for _ in range(_ATTEMPTS):
+        opened.update_incremental()
+        if token is not None and has_happened(opened, token):
+            return int(opened.version())
+        version = int(opened.version()) + 1
+        if create_text(f"{location}/_delta_log/{version:020}.json", text):
+            return version
+    raise TableError(f"{location}: others commit all the time; nothing is committed, do it again")
+
+
 def after_commit(opened: DeltaTable) -> PostCommitHookProperties:
     """Return what delta-rs does after a commit: it looks for commits to clean up only where it makes a checkpoint.
 
@@ -255,6 +303,11 @@ def after_commit(opened: DeltaTable) -> PostCommitHookProperties:
     interval = int(properties.get(_CHECKPOINT_INTERVAL, 100))
     cleans = (opened.version() + 1) % interval == 0 and properties.get(_EXPIRED_LOG_CLEANUP, "true") == "true"
     return PostCommitHookProperties(cleanup_expired_logs=cleans)
+
+
+def is_clustered(opened: DeltaTable) -> bool:
+    """Whether a table is laid out by clusters."""
+    return "clustering" in (opened.protocol().writer_features or ())
 
 
 def is_written(opened: DeltaTable) -> bool:
@@ -275,9 +328,10 @@ def table_schema(opened: DeltaTable) -> pa.Schema:
     return pa.schema([column.with_type(_plain(column.type)) for column in pa.schema(opened.schema().to_arrow())])
 
 
-def _properties(layout: TableLayout) -> dict[str, str]:
+def properties_of(layout: TableLayout) -> dict[str, str]:
     """Return the properties of a new table."""
-    kept = [name for name in layout.statistics if name not in layout.partition_by]
+    wanted = dict.fromkeys([*layout.statistics, *layout.cluster_by] if layout.statistics else [])
+    kept = [name for name in wanted if name not in layout.partition_by]
     statistics = {_STATISTICS_COLUMNS: _listed(kept)} if kept else {}
     return {_CHECKPOINT_INTERVAL: str(_COMMITS_A_CHECKPOINT), **statistics, **layout.properties}
 

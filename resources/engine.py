@@ -33,6 +33,17 @@ class TableError(Exception):
     """A table cannot be read or written as asked; the message names the table and what to do."""
 
 
+class ClusteredTableError(TableError):
+    """A clustered table is to be used with an engine that does not write it."""
+
+    def __init__(self, table: str) -> None:
+        """Say so, and what to do."""
+        super().__init__(
+            f"{table} is clustered, and only Spark writes such a table: set LAKEHOUSE_ENGINE=spark, or declare it "
+            "without cluster_by and, where it exists, make it anew"
+        )
+
+
 class MissingTableError(TableError):
     """A table has never been written."""
 
@@ -50,9 +61,11 @@ class TableLayout:
         statistics: columns that queries filter by. A file's least and greatest values of these alone are kept in the
             log, so that queries skip files; those of many columns make every commit of a large table dearer. Empty
             keeps those of the first 32 columns. Partition columns need none.
+        cluster_by: columns by which an optimization brings rows of like values together in files, instead of
+            partitions. Only Spark makes and writes such a table.
 
     Raises:
-        TableError: a column is named that the schema does not have.
+        TableError: a column is named that the schema does not have, or there are both partitions and clusters.
     """
 
     name: str
@@ -61,11 +74,14 @@ class TableLayout:
     properties: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     statistics: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse columns that are not there."""
-        if unknown := {*self.partition_by, *self.statistics} - {*self.schema.names}:
+        """Refuse what no table can be."""
+        if unknown := {*self.partition_by, *self.statistics, *self.cluster_by} - {*self.schema.names}:
             raise TableError(f"{self.name} has no column {', '.join(sorted(unknown))} to lay it out by")
+        if self.partition_by and self.cluster_by:
+            raise TableError(f"{self.name} has partitions and clusters; a Delta table has either")
 
 
 @dataclass(frozen=True)

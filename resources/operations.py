@@ -24,7 +24,7 @@ from resources.data_files import (
     present,
     put_in_order,
 )
-from resources.delta_tables import Commit, DeltaTables, commits, keep_statistics, table_schema
+from resources.delta_tables import Commit, DeltaTables, commits, is_clustered, keep_statistics, table_schema
 from resources.engine import Rewritten, TableError, Vacuumed
 from resources.storage import table_uri
 
@@ -110,7 +110,9 @@ class DeltaOperations(DeltaTables, ABC):
         _refuse_columns(table, opened, partitions, zorder)
         groups = by_partition(data_files(opened))
         chosen = {partition: files for partition, files in groups.items() if matches(partition, partitions)}
-        if zorder:
+        if is_clustered(opened):
+            needed = chosen  # Spark knows what is not in its cluster yet
+        elif zorder:
             ordered = put_in_order(table_uri(self.root, table), commits(opened, None), zorder)
             needed = {partition: files for partition, files in chosen.items() if not is_ordered(files, ordered)}
         else:
@@ -252,6 +254,8 @@ def _refuse_columns(
     table: str, opened: DeltaTable, partitions: Sequence[Mapping[str, str | None]] | None, zorder: Sequence[str]
 ) -> None:
     own = opened.metadata().partition_columns
+    if zorder and is_clustered(opened):
+        raise TableError(f"{table} is clustered and has an order of its own; optimize it without one")
     if strangers := sorted({name for selection in partitions or () for name in selection} - {*own}):
         raise TableError(f"{table} is partitioned by {', '.join(own) or 'nothing'}, not by {', '.join(strangers)}")
     names = [field.name for field in opened.schema().fields]

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from resources.data_files import SMALL_BYTES, TARGET_BYTES
-from resources.delta_tables import commits, has_happened, table_schema
+from resources.delta_tables import commits, has_happened, is_clustered, properties_of, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, fitted_frame, repeated_keys
 from resources.operations import DeltaOperations
@@ -56,6 +56,7 @@ class SparkEngine(DeltaOperations):
 
     name = "spark"
     is_local = False
+    writes_clusters = True
     batch_bytes = 4 << 30
 
     def __init__(self, root: str, url: str) -> None:
@@ -131,7 +132,7 @@ class SparkEngine(DeltaOperations):
             replaced = where.sql.replace("\\", "\\\\")
             version = self._commit(layout, opened, rows, "overwrite", metadata, replaceWhere=replaced)
         # Delta makes no commit of nothing where there was nothing.
-        return self._commit_no_rows(self._ready(layout), metadata=metadata) if version is None else version
+        return self._commit_no_rows(layout.name, self._ready(layout), metadata=metadata) if version is None else version
 
     def append(
         self,
@@ -150,7 +151,7 @@ class SparkEngine(DeltaOperations):
         try:
             version = self._commit(layout, opened, frame, "append", metadata, **once)
             if version is None and (token is None or not has_happened(opened := self._ready(layout), token)):
-                return self._commit_no_rows(opened, token=token, metadata=metadata)
+                return self._commit_no_rows(layout.name, opened, token=token, metadata=metadata)
         except TableError:
             if token is not None and has_happened(self._open(layout.name), token):
                 return None
@@ -185,6 +186,28 @@ class SparkEngine(DeltaOperations):
             finally:
                 self.session().catalog.dropTempView(source)
         return self._own_version(layout.name, write_id)
+
+    def _created(self, layout: TableLayout) -> DeltaTable:
+        if not layout.cluster_by:
+            return super()._created(layout)
+        properties = ", ".join(f"{_literal(name)} = {_literal(value)}" for name, value in properties_of(layout).items())
+        self._execute(
+            layout.name,
+            f"CREATE TABLE IF NOT EXISTS delta.`{self._path(layout.name)}` ({_declared(layout.schema)}) USING delta "
+            f"CLUSTER BY ({', '.join(f'`{name}`' for name in layout.cluster_by)}) "
+            f"COMMENT {_literal(layout.description)} TBLPROPERTIES ({properties})",
+        )
+        made = self._open(layout.name)
+        if made is None:
+            raise TableError(f"{layout.name} was made and is not at {self._path(layout.name)}")
+        return made
+
+    def _add_columns(self, table: str, opened: DeltaTable, columns: pa.Schema) -> None:
+        if not is_clustered(opened):
+            super()._add_columns(table, opened, columns)
+            return
+        self._execute(table, f"ALTER TABLE delta.`{self._path(table)}` ADD COLUMNS ({_declared(columns)})")
+        opened.update_incremental()
 
     def _rewrite(
         self,
@@ -305,6 +328,18 @@ def _is_one_of(partitions: Sequence[Partition]) -> str:
         same = [f"`{name}` IS NULL" if value is None else f"`{name}` = {_literal(value)}" for name, value in leading]
         conditions.append(" AND ".join([*same, f"({' OR '.join(either)})"]))
     return " OR ".join(f"({condition})" for condition in conditions)
+
+
+def _declared(columns: pa.Schema) -> str:
+    """Return columns as Spark's SQL declares them."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    fields = from_arrow_schema(columns).fields
+    return ", ".join(
+        f"`{field.name}` {field.dataType.simpleString()}{'' if field.nullable else ' NOT NULL'} "
+        f"COMMENT {_literal(field.metadata.get('comment', ''))}"
+        for field in fields
+    )
 
 
 def _literal(text: str) -> str:

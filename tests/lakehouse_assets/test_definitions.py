@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import dagster as dg
+import pytest
 
+from lakehouse_assets import definitions
 from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import build_defs, find_tables
+from resources.engine import ClusteredTableError
 from resources.settings import Settings
 
 TABLES = {
@@ -24,6 +28,18 @@ TABLES = {
     "gold.sales_by_region",
     "gold.weekly_sales_summary",
 }
+
+
+def test_a_table_with_clusters_is_refused_unless_the_engine_is_spark(monkeypatch, lake_root):
+    tables = find_tables()
+    chosen = next(table for table in tables if table.full_name == "gold.sales_by_region")
+    clustered = replace(chosen, terms=replace(chosen.terms, cluster_by=("business_date", "country")))
+    assert clustered.terms.layout.partition_by == ()
+    assert clustered.terms.layout.cluster_by == ("business_date", "country")
+    monkeypatch.setattr(definitions, "find_tables", lambda: [clustered if each is chosen else each for each in tables])
+    with pytest.raises(ClusteredTableError, match=r"gold\.sales_by_region is clustered, .*LAKEHOUSE_ENGINE=spark"):
+        build_defs(Settings(root=str(lake_root)))
+    assert build_defs(Settings(root=str(lake_root), engine="spark"))
 
 
 def test_every_file_of_the_layers_is_found_once():

@@ -89,6 +89,12 @@ def test_a_gold_table_keeps_its_own_calendar(module):
     assert (table.partition_column, table.terms.partition_column, table.owner) == (WEEKLY, WEEKLY, "team:analytics")
 
 
+def test_a_gold_table_may_have_clusters_instead_of_partitions_on_disk(module):
+    declare = gold_table(contract=Orders, key=["week_start"], partition_column=WEEKLY, cluster_by=["week_start"])
+    terms = declare(module("anywhere.gold.orders")).terms
+    assert (terms.partition_column, terms.cluster_by) == (WEEKLY, ("week_start",))
+
+
 def test_the_policy_says_what_the_declaration_said(module):
     declare = silver_table(
         contract=Orders, key=["a", "b"], event_time="at", latest_by=["at"], hold_above=0.2, owner="a@example.com"
