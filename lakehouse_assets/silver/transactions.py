@@ -125,6 +125,11 @@ class Transactions(Contract):
     def plausible_price(stock_code: Column, unit_price: Column) -> Column:
         return ~stock_code.substr(1, 1).between("0", "9") | (unit_price <= HIGH_PRICE)
 
+    @rule("only bad debt has a negative price", when_broken="warn")
+    @staticmethod
+    def negative_is_bad_debt(kind: Column, unit_price: Column) -> Column:
+        return (kind == "bad_debt") | (unit_price >= 0)
+
     @rule("the shop is open from 6 to 21 UTC", when_broken="warn")
     @staticmethod
     def within_opening_hours(invoiced_at: Column) -> Column:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from lakehouse_assets.silver.transactions import classified, transactions
+from quality.judge import RULES, WARNED, judge_received
 from tests.frames import FAULTS, TEN_LINES, bronze_transactions, picked
 from tests.scenario import day, sale
 
@@ -94,3 +95,35 @@ def test_no_row_is_dropped_whatever_it_holds(engine):
 def test_an_amount_that_fits_nowhere_is_none_and_stops_nothing(engine):
     line, _ = FAULTS["amount fits no column"]
     assert picked(made(engine, line, sale("1")), "amount") == [(None,), (Decimal("15.300"),)]
+
+
+ODD: dict[str, tuple[dict[str, str], list[str]]] = {
+    "nothing": (sale("536365"), []),
+    "postage": (sale("536365", StockCode="POST", UnitPrice="18000"), []),
+    "bad debt": (sale("A563185", StockCode="B", UnitPrice="-11062.06", CustomerID=""), []),
+    "invoice is cut": (sale("536"), ["invoice_no:str_matches"]),
+    "product is cut": (sale("536365", StockCode="851"), ["stock_code:str_matches"]),
+    "country is cut": (sale("536365", Country="United"), ["country:isin"]),
+    "units by the thousand": (sale("536365", Quantity="1001"), ["row:plausible_quantity"]),
+    "price in pence": (sale("536365", UnitPrice="255"), ["row:plausible_price"]),
+    "price is negative": (sale("536365", UnitPrice="-2.55"), ["row:negative_is_bad_debt"]),
+    "cancellation of more": (sale("C536365", Quantity="6"), ["row:cancellation_gives_back"]),
+    "before the shop opens": (sale("536365", at="2011-03-01 05:59:59"), ["row:within_opening_hours"]),
+    "after it closed": (sale("536365", at="2011-03-01 21:00:00"), ["row:within_opening_hours"]),
+}
+"""A line of each kind that is kept, and what is said of it."""
+
+
+def judged(engine, *lines):
+    frame = bronze_transactions(engine, lines)
+    return judge_received(frame, transactions.transform, transactions.terms.contract, transactions.terms.policy)
+
+
+def test_what_is_odd_about_a_line_is_said_and_the_line_is_kept(engine):
+    found = picked(judged(engine, *[line for line, _ in ODD.values()]), RULES, WARNED)
+    assert dict(zip(ODD, found, strict=True)) == {what: ([], warned) for what, (_, warned) in ODD.items()}
+
+
+def test_a_sale_without_units_is_rejected(engine):
+    lines = [sale("536365", Quantity="0"), sale("536366", Quantity="-6"), sale("536367", Quantity="-6", UnitPrice="0")]
+    assert picked(judged(engine, *lines), RULES) == [(["row:sale_has_units"],), (["row:sale_has_units"],), ([],)]
