@@ -110,6 +110,11 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
+def how_many(many: int, what: str) -> str:
+    """Return a count with the word for what is counted: ``1 row``, ``2 rows``."""
+    return f"{number(many)} {what}{'' if many == 1 else 's'}"
+
+
 def span(days: Sequence[object]) -> str:
     """Return the first and the last of some sorted days."""
     if not days:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from cli.console import JsonFlag, cell, out, plain, print_json
-from cli.fixing import contract_tables, sources_of
+from cli.fixing import contract_table, sources_of
 from cli.lake import Lake
 from cli.quarantined import Selection, bronze_record, decisions_on, is_unread, quarantined, where_it_stands
 from resources.bronze_rows import METADATA
@@ -37,7 +37,7 @@ def explain(
     """
     lake = Lake(Settings.load().root)
     (row,) = quarantined(lake, Selection(ids=[row_id], status="all"))
-    made = contract_tables()[row["table_name"]]
+    made = contract_table(row["table_name"])
     (bronze,) = made.inputs.values()
     received = bronze_record(lake, bronze, row)
     from quality.rules import every_rule
@@ -116,6 +116,6 @@ def _next_step(row: Mapping[str, Any], sources: Sequence[str]) -> str:
     discard = f"`lakehouse quarantine discard --id {row['id']} --reason …` leaves it out"
     if row["source_record"] is None:
         return escape(f"A corrected file of the same name replaces it; {discard}.")
-    columns = [name for name in sources if is_unread(row)] or ["column"]
+    columns = sources if is_unread(row) else list(row["offending_values"]) or ["column"]
     sets = " ".join(f"--set {name}=…" for name in columns)
     return escape(f"`lakehouse quarantine fix --id {row['id']} {sets} --reason …` mends it; {discard}.")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli.console import FAILED, OK, CommandError, JsonFlag, number, out, print_json, table
+from cli.console import FAILED, OK, CommandError, JsonFlag, how_many, number, out, print_json, table
 from cli.lake import Lake
 from cli.quarantined import Selection, is_unread, quarantined, where_it_stands
 from quality.decisions import FIX, Decision, Place, decisions_about, record_decisions
@@ -117,9 +117,8 @@ def judged_corrections(
     from quality.replay import judged_again
 
     corrections: dict[Place, Correction] = {}
-    tables = contract_tables()
     for name, of_table in _by_table(asked).items():
-        made = tables[name]
+        made = contract_table(name)
         before = decisions_about(engine, name, sorted({row["business_date"] for row, _ in of_table})).records
         decisions = {}
         for row, values in of_table:
@@ -149,6 +148,18 @@ def contract_tables() -> dict[str, ContractTable]:
     return {
         made.full_name: made for made in find_tables() if isinstance(made, ContractTable) and made.layer == "silver"
     }
+
+
+def contract_table(name: str) -> ContractTable:
+    """Return the silver table of a name.
+
+    Raises:
+        CommandError: there is none.
+    """
+    tables = contract_tables()
+    if name not in tables:
+        raise CommandError(f"there is no table {name} that rejects rows; there are {', '.join(tables)}")
+    return tables[name]
 
 
 def sources_of(made: ContractTable) -> dict[str, str]:
@@ -257,10 +268,10 @@ def _print(corrections: Sequence[Correction], *, kept: bool) -> None:
         made.add_row(each.row["id"], escape(where_it_stands(each.row)), escape(values), verdict)
     out().print(made)
     passing = sum(not each.rules for each in corrections)
-    of_all = f"{number(passing)} of {number(len(corrections))} rows"
+    of_all = f"{number(passing)} of {how_many(len(corrections), 'row')}"
     if not kept:
         out().print(f"{of_all} would pass; nothing is kept (--dry-run).")
     elif passing:
-        out().print(f"{of_all} would pass, and their fixes are kept; `lakehouse quarantine replay` publishes them.")
+        out().print(f"{of_all} would pass, for which the fix is kept; `lakehouse quarantine replay` publishes.")
     else:
         out().print("No row would pass, and nothing is kept.")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli.console import FAILED, HELD, OK, CommandError, JsonFlag, number, out, print_json
+from cli.console import FAILED, HELD, OK, CommandError, JsonFlag, how_many, out, print_json
 from cli.draining import alone, make_again
-from cli.fixing import By, Ids, Reason, Where, contract_tables, engine_of, sources_of_all
+from cli.fixing import By, Ids, Reason, Where, contract_table, engine_of, sources_of_all
 from cli.lake import Lake
 from cli.ledger import HeldDay, held_days
 from cli.quarantined import Selection, day_of, quarantined
@@ -33,6 +33,9 @@ _Table = Annotated[str | None, typer.Option("--table", help="Only rows for this 
 _Day = Annotated[str | None, typer.Option(help="Only this business date: yyyy-mm-dd.")]
 
 
+_NOTHING: Mapping[str, Any] = {"rows": 0, "closed": {}, "partitions": {}, "held": [], "runs": [], "errors": []}
+
+
 def replay(*, table_name: _Table = None, day: _Day = None, ids: Ids = None, as_json: JsonFlag = False) -> None:
     """Publish the open rows that pass by now: fixed ones, and those that a changed contract lets pass.
 
@@ -45,15 +48,15 @@ def replay(*, table_name: _Table = None, day: _Day = None, ids: Ids = None, as_j
     settings = Settings.load()
     rows = quarantined(Lake(settings.root), Selection(table_name, day, ids=ids or ()))
     if not rows:
-        _say(as_json, {"rows": 0, "partitions": {}, "runs": []}, "0 rows: nothing is open.")
+        _say(as_json, _NOTHING, "0 rows: nothing is open.")
         raise typer.Exit(OK)
     with alone(settings):
         ready = _ready(engine_of(settings), rows)
         if not ready:
             still = (
-                f"0 rows: none of the {number(len(rows))} open rows would pass. `lakehouse quarantine fix` mends them."
+                f"0 rows: of {how_many(len(rows), 'open row')} none would pass; `lakehouse quarantine fix` mends them."
             )
-            _say(as_json, {"rows": 0, "partitions": {}, "runs": []}, still)
+            _say(as_json, _NOTHING, still)
             raise typer.Exit(OK)
         _make_again(settings, ready, "replayed", as_json=as_json)
 
@@ -104,13 +107,11 @@ def release(
     """
     settings = Settings.load()
     business_date = day_of(day)
-    tables = contract_tables()
-    if table_name not in tables:
-        raise CommandError(f"{table_name} is no table whose days can be released; there are {', '.join(tables)}")
+    made = contract_table(table_name)
     lake = Lake(settings.root)
     if _held(lake, table_name, business_date) is None:
         raise CommandError(f"{table_name} {day} is not held, so that there is nothing to release")
-    (bronze,) = tables[table_name].inputs.values()
+    (bronze,) = made.inputs.values()
     (newest,) = lake.rows(f"SELECT max(batch_id) AS batch FROM {bronze} WHERE business_date = ?", [business_date])  # noqa: S608
     place = Place(business_date, "", "", None)
     decision = Decision(RELEASE, table_name, place, reason, by or getpass.getuser(), batch_id=newest["batch"])
@@ -137,12 +138,12 @@ def _ready(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[
     """Return the partitions in which some of the rows would not be rejected any more."""
     from quality.replay import judged_again
 
-    tables, ready = contract_tables(), []
+    ready = []
     places = defaultdict(list)
     for row in rows:
         places[row["table_name"]].append(row)
     for name, of_table in places.items():
-        made = tables[name]
+        made = contract_table(name)
         (bronze,) = made.inputs.values()
         discards = {
             place
@@ -173,12 +174,12 @@ def _make_again(settings: Settings, partitions: Mapping[str, Collection[str]], w
         if row["closed_at"] is not None and row["closed_at"] >= begun
     )
     held = [day for day in held_days(lake) if str(day.business_date) in partitions.get(day.table, ())]
-    told = ", ".join(f"{number(rows)} rows {status}" for status, rows in sorted(closed.items())) or f"0 rows {what}"
-    days = sum(map(len, partitions.values()))
+    told = ", ".join(f"{how_many(rows, 'row')} {status}" for status, rows in sorted(closed.items())) or f"0 rows {what}"
+    days = how_many(sum(map(len, partitions.values())), "day")
     _say(
         as_json,
         {"rows": closed[what], "closed": dict(closed), "partitions": partitions, "held": held, **_runs(drained)},
-        f"{told}; {days} {'day' if days == 1 else 'days'} made again, in {len(drained.runs)} runs.",
+        f"{told}; {days} made again, in {how_many(len(drained.runs), 'run')}.",
     )
     if not as_json:
         print_held(held)
