@@ -411,24 +411,27 @@ def test_one_object_among_ten_thousand_is_found_whatever_happens_to_it(s3, on_s3
     days = [dt.date(2011, 1, 1) + dt.timedelta(days=number) for number in range(100)]
     s3.put_all(f"landing/products/dt={when}/{part:03}.parquet" for when in days for part in range(100))
     assert on_s3() == [("products", (str(days[0]), str(days[-1])))]
-    take(SailEngine(str(lake_root)), open_landing(f"{s3.uri}/landing").objects("products/"))
+    engine, landing = SailEngine(str(lake_root)), open_landing(f"{s3.uri}/landing")
+    take(engine, 1, landing.objects("products/"))
     assert on_s3() == []
     s3.put(f"landing/products/dt={days[50]}/100.parquet")
     assert on_s3() == [("products", str(days[50]))]
+    take(engine, 2, landing.objects(f"products/dt={days[50]}/100"))
     s3.put(f"landing/products/dt={days[0]}/000.parquet", b"other bytes")
     assert on_s3() == [("products", str(days[0]))]
+    take(engine, 3, landing.objects(f"products/dt={days[0]}/000"))
     s3.delete(f"landing/products/dt={days[99]}/099.parquet")
     assert on_s3() == []
 
 
-def take(engine, objects):
-    """Register objects as taken."""
+def take(engine, number, objects):
+    """Register objects as taken by a batch."""
     rows = []
     for found in objects:
         where = route(found.key)
         known = {"source_file": found.key, "source_version": found.etag, "etag": found.etag, "size_bytes": found.size}
         rows.append({**known, "data_source": where.source, "landing_date": where.landing_date, "outcome": "ingested"})
-    register(engine, "products", 1, rows)
+    register(engine, "products", number, rows)
 
 
 def test_more_objects_than_a_page_holds_are_all_seen(s3, on_s3):
