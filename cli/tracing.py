@@ -9,13 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from cli.console import CommandError
 from cli.proof import Lines
 from lakehouse_assets.layers import ContractTable
-from lakehouse_assets.recomputation import Recomputation, fitted, row_hash
+from lakehouse_assets.recomputation import Recomputation, fitted
 from quality.contract import columns_of
 from quality.current import current_rows
 from quality.decisions import DISCARD, FIX, Place, decisions_about
@@ -308,26 +307,25 @@ class Tracer:
         """Return the columns of each input without which some columns of a table are not what they are."""
         from pyspark.sql import functions as F  # noqa: N812
 
-        def outcome(inputs: Mapping[str, DataFrame], tag: str) -> DataFrame:
+        def outcome(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
             computed = fitted(table.transform(**inputs), table)
-            return computed.agg(
-                F.lit(tag).alias("tag"),
-                F.count(F.lit(1)).alias("rows"),
-                F.sum(row_hash(table, wanted).cast("decimal(38,0)")).alias("digest"),
-            )
+            measures = [
+                measure.alias(f"{number}:{name}")
+                for name in sorted(wanted)
+                for number, measure in enumerate((F.count(name), F.min(name), F.max(name), F.count_distinct(name)))
+            ]
+            (found,) = self.again.engine.collect(computed.agg(F.count(F.lit(1)), *measures)).to_pylist()
+            return dict(found)
 
-        trials = [outcome(frames, "")]
+        usual = outcome(frames)
+        mattering: dict[str, set[str]] = {parameter: set() for parameter in candidates}
         for parameter, names in candidates.items():
             types = {each.name: each.dataType for each in frames[parameter].schema.fields}
             for name in sorted(names):
                 without = frames[parameter].withColumn(name, F.lit(None).cast(types[name]))
-                trials.append(outcome({**frames, parameter: without}, f"{parameter}.{name}"))
-        found = self.again.engine.collect(reduce(lambda left, right: left.unionByName(right), trials)).to_pylist()
-        outcomes = {row["tag"]: (row["rows"], row["digest"]) for row in found}
-        return {
-            parameter: {name for name in names if outcomes[f"{parameter}.{name}"] != outcomes[""]}
-            for parameter, names in candidates.items()
-        }
+                if outcome({**frames, parameter: without}) != usual:
+                    mattering[parameter].add(name)
+        return mattering
 
     def _differences(self, traced: Traced, column: str | None) -> Iterator[CellDifference]:
         table = traced.table

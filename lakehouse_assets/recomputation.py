@@ -8,7 +8,7 @@ people, is for the commands.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
@@ -327,15 +327,13 @@ def fitted(frame: DataFrame, table: ContractTable, *more: str) -> DataFrame:
     return frame.select(*columns, *more)
 
 
-def row_hash(table: ContractTable, only: Collection[str] | None = None) -> Column:
-    """Return the hash of a row's columns, or some: each as text after its length, so that no two rows look alike."""
+def row_hash(table: ContractTable) -> Column:
+    """Return the hash of a row's contract columns: each as text after its length, so that no two rows look alike."""
     from pyspark.sql import functions as F  # noqa: N812
     from pyspark.sql import types as T  # noqa: N812
 
     parts = []
     for column in columns_of(table.terms.contract):
-        if only is not None and column.name not in only:
-            continue
         value = F.col(column.name)
         nested = isinstance(column.type, T.ArrayType | T.MapType | T.StructType)
         text = F.to_json(value) if nested else F.hex(value) if isinstance(column.type, T.BinaryType) else None
