@@ -90,6 +90,8 @@ class DayTally:
         """Return why somebody should look at the day before it is published, or None; a release waves it through."""
         if self.holding:
             return "; ".join(f"{name}: {what}" for name, what in self.holding.items())
+        if self.rows_in and self.superseded == self.rows_in > self.late:  # late rows alone may well move to their day
+            return f"all rows are gone: {self.rows_in} came, and the newest versions of their files have none"
         if self.rejected and not self.published:
             return f"all {self.rejected} rows are rejected{self._worst()}"
         judged = self.rejected + self.published + self.duplicate

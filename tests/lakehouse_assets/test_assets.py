@@ -291,3 +291,30 @@ def test_a_files_drift_is_told_once_in_the_log_and_with_the_days_it_touches(line
     line.land(2, sale("9", at=f"{day(2)} 10:00:00"), name="c")
     again = line.run(2)
     assert (events(again, "bronze.transactions")["2011-03-02"].get("drift"), warnings(again)) == (None, [])
+
+
+def test_a_file_corrected_to_hold_nothing_does_not_empty_its_day(line):
+    line.land(1)
+    line.run(1)
+    drop(line.landing, f"transactions/{day(1)}.csv", csv_bytes([]))
+    line.run(1)
+    assert line.checks("silver.transactions")[-1] == ("2011-03-01", False)
+    assert day_counts(line, "silver.transactions") == {"2011-03-01": 3}
+    ((reason,),) = {
+        row[:1] for row in rows(line.lakehouse.engine, "system.row_ledger", "reason", "table_name") if row[0]
+    }
+    assert reason == "all rows are gone: 3 came, and the newest versions of their files have none"
+    line.land(1, *good_lines(1, 2))
+    line.run(1)
+    assert line.checks("silver.transactions")[-1] == ("2011-03-01", True)
+    assert day_counts(line, "silver.transactions") == {"2011-03-01": 2}
+
+
+def test_a_late_row_that_is_corrected_away_leaves_its_day_empty(line):
+    late = sale("late", at=f"{day(1)} 10:00:00")
+    line.land(2, *good_lines(2), late)
+    line.drain()
+    assert day_counts(line, "silver.transactions") == {"2011-03-01": 1, "2011-03-02": 3}
+    line.land(2)
+    line.drain()
+    assert day_counts(line, "silver.transactions") == {"2011-03-02": 3}
