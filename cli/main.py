@@ -13,6 +13,7 @@ from cli.demo import demo
 from cli.dev import dev
 from cli.drift import drift
 from cli.generate import generate
+from cli.profile import profile
 from cli.query import query
 from cli.reconcile import reconcile
 from cli.run import run
@@ -63,6 +64,7 @@ app.command()(trace)
 app.command()(drift)
 app.add_typer(contract.app, name="contract")
 app.add_typer(rules.app, name="rules")
+app.command()(profile)
 app.add_typer(maintain.app, name="maintain")
 app.command()(dev)
 

@@ -42,6 +42,7 @@ ASKS_THE_ENGINE = {
     "quality/current.py": "counts of bronze rows by file version and day",
     "quality/decisions.py": "what people decided about some days, and which of those records are there",
     "quality/mutation.py": "a copy of a day's rows, to plant faults into, and what is judged of it",
+    "quality/profiling.py": "counts and bounds of columns and days",
     "quality/publication.py": "what the quarantine holds of some days",
     "quality/replay.py": "which rules some rejected records would break now",
     "quality/quarantine.py": "counts of the quarantine by run",
