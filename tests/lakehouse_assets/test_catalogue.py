@@ -199,7 +199,10 @@ def test_unreadable_files_are_counted_and_named():
 def test_an_ingestion_shows_the_files_of_a_day():
     from resources.ingestion import Ingested
 
-    files = [{"source_file": "a", "business_dates": [day(1)]}, {"source_file": "b", "business_dates": [day(2)]}]
+    files = [
+        {"source_file": "a", "business_dates": [day(1)], "drift": None},
+        {"source_file": "b", "business_dates": [day(2)], "drift": None},
+    ]
     ingested = Ingested(rows={day(1): 5}, files=files, version=3)
     metadata = catalogue.ingested_metadata(ingested, day(1))
     assert (metadata["files"].value, metadata["delta_version"]) == (["a"], 3)
