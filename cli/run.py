@@ -127,6 +127,6 @@ def _next_step(drained: Drained, held: list[HeldDay]) -> str:
         return (
             "Everything else is published. See the rows: "
             f"`lakehouse quarantine show --table {first.table} --day {first.business_date}`; "
-            "a corrected file with the same name publishes the day."
+            "a corrected file with the same name publishes the day, and so do `lakehouse quarantine fix` and `release`."
         )
     return "All is published."
