@@ -188,7 +188,7 @@ def backtest(
         except HeldError:
             report(f"{name}: days that would be held")
         reasons = audit.reasons()
-        rejected = quarantined(name, audit.rejected, reasons, columns_of(table.terms.contract))
+        rejected = quarantined(name, audit.rejected, reasons, table.terms.contract)
         for day in days:
             tally, held = audit.tallies[day], reasons.get(day)
             result.days.append(_compared(lines[day], tally, held, rejected, open_rows, sources))

@@ -138,7 +138,7 @@ def publish_received(
         part = list(judged.tallies)
         audit = _audit(engine, terms, judged.tallies)
         _audited_commit(engine, terms, judged.frame, part, audit, result, run_id)
-        rejected = quarantined(terms.name, audit.rejected, audit.reasons(), columns_of(terms.contract))
+        rejected = quarantined(terms.name, audit.rejected, audit.reasons(), terms.contract)
         _count_replayed(judged, rejected)
         _note_waived(judged, terms.policy, result)
         standing = Standing(judged.versions, judged.decided, terms.rules_version, dt.datetime.now(tz=dt.UTC))

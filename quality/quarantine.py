@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from quality.contract import columns_of, custom_rules_of
 from quality.decisions import DISCARD, FIX, Decided, Place
 from quality.judge import POINTERS, REJECTED, RULES
 from quality.ledger import LEDGER
 from resources.engine import TableLayout
 
 if TYPE_CHECKING:
-    from quality.contract import ContractColumn
+    from quality.contract import Contract
     from resources.engine import Engine
 
 QUARANTINE = TableLayout(
@@ -79,34 +80,47 @@ class Standing:
 
 
 def quarantined(
-    table: str, rejected: Sequence[pa.Table], held: Collection[dt.date], columns: Sequence[ContractColumn]
+    table: str, rejected: Sequence[pa.Table], held: Collection[dt.date], contract: type[Contract]
 ) -> pa.Table:
     """Return quarantine rows for the rejected rows of one write."""
-    sources = {column.name: column.source for column in columns if column.source}
+    sources = {column.name: column.source for column in columns_of(contract) if column.source}
+    judged = {rule.name: rule.columns for rule in custom_rules_of(contract)}
     rows = [
-        _row(table, row, held, sources)
+        _row(table, row, held, sources, judged)
         for part in rejected
         for row in part.select(["business_date", RULES, REJECTED]).to_pylist()
     ]
     return pa.Table.from_pylist(rows, schema=QUARANTINE.schema)
 
 
-def _row(table: str, row: Mapping[str, Any], held: Collection[dt.date], sources: Mapping[str, str]) -> dict[str, Any]:
+def _row(
+    table: str,
+    row: Mapping[str, Any],
+    held: Collection[dt.date],
+    sources: Mapping[str, str],
+    judged: Mapping[str, tuple[str, ...]],
+) -> dict[str, Any]:
     day, rules, rejected = row["business_date"], row[RULES], row[REJECTED]
     return {
         "table_name": table,
         "business_date": day,
         "rules": rules,
-        "offending_values": _offending(rules, rejected["raw_record"], sources),
+        "offending_values": _offending(rules, rejected["raw_record"], sources, judged),
         "raw_record": rejected["raw_record"],
         "verdict": "held" if day in held else "published",
         **{name: rejected[name] for name in POINTERS},
     }
 
 
-def _offending(rules: Sequence[str], raw_record: str | None, sources: Mapping[str, str]) -> str:
-    """Return, as JSON, the received values of the columns whose rules were broken."""
-    columns = [rule.split(":")[0] for rule in rules if rule.split(":")[0] in sources]
+def _offending(
+    rules: Sequence[str],
+    raw_record: str | None,
+    sources: Mapping[str, str],
+    judged: Mapping[str, tuple[str, ...]],
+) -> str:
+    """Return, as JSON, the received values of the columns whose rules were broken, or that a custom rule judges."""
+    named = [name for rule in rules for name in judged.get(rule, (rule.split(":")[0],))]
+    columns = [name for name in named if name in sources]
     if not columns or raw_record is None:
         return "{}"
     received = json.loads(raw_record)

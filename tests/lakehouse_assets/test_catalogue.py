@@ -93,7 +93,9 @@ def test_lineage_starts_at_the_landing_files(line):
 
 
 def publication(**about):
-    return Publication(tallies={day(1): DayTally(rows_in=10, published=8, rejected=2, rules=Counter({"a:b": 2}))}, **about)
+    return Publication(
+        tallies={day(1): DayTally(rows_in=10, published=8, rejected=2, rules=Counter({"a:b": 2}))}, **about
+    )
 
 
 def test_counts_of_a_partition_are_whole_numbers_to_plot():

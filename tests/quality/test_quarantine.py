@@ -10,7 +10,6 @@ import pyarrow as pa
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import Transactions, transactions
 from quality.audit import Audit, HeldError
-from quality.contract import columns_of
 from quality.judge import judge_received
 from quality.quarantine import QUARANTINE, quarantined
 from tests.frames import FAULTS, TEN_LINES, bronze_products, bronze_transactions, product, unread
@@ -23,7 +22,7 @@ def rows_of(engine, frame, table=transactions, held=()):
     audit = Audit("business_date", {}, table.terms.policy)
     with contextlib.suppress(HeldError):
         list(audit.stream(iter(engine.collect(judged).to_batches())))
-    return quarantined(table.terms.name, audit.rejected, held, columns_of(table.terms.contract))
+    return quarantined(table.terms.name, audit.rejected, held, table.terms.contract)
 
 
 def test_a_rejected_row_keeps_record_values_rules_and_the_way_back(engine):
@@ -55,6 +54,11 @@ def test_a_value_that_is_missing_is_named_as_null(engine):
     assert (row["rules"], json.loads(row["offending_values"])) == (["cost:not_null"], {"cost": None})
 
 
+def test_a_rule_of_ones_own_names_the_values_of_the_columns_it_judges(engine):
+    (row,) = rows_of(engine, bronze_transactions(engine, [sale("9", Quantity="-6")])).to_pylist()
+    assert (row["rules"], json.loads(row["offending_values"])) == (["row:sale_has_units"], {"quantity": "-6"})
+
+
 def test_without_rejected_rows_there_is_an_empty_table():
-    empty = quarantined("silver.transactions", [], (), columns_of(Transactions))
+    empty = quarantined("silver.transactions", [], (), Transactions)
     assert empty == pa.Table.from_pylist([], schema=QUARANTINE.schema)
