@@ -7,7 +7,7 @@ import datetime as dt
 import dagster as dg
 import pytest
 
-from lakehouse_assets.partitions import DAILY, MONTHLY, WEEKLY, Calendars, mapping
+from lakehouse_assets.partitions import DAILY, MONTHLY, WEEKLY, Calendars, mapping, partitions_behind
 
 CALENDARS = Calendars(dt.date(2010, 12, 1))  # a Wednesday
 
@@ -66,3 +66,17 @@ def test_the_last_period_is_fed_by_the_days_until_today():
 def test_tables_of_one_calendar_need_no_mapping():
     assert mapping(DAILY, DAILY) is None
     assert isinstance(mapping(DAILY, WEEKLY), dg.TimeWindowPartitionMapping)
+
+
+@pytest.mark.parametrize("upstream", [DAILY, WEEKLY, MONTHLY])
+@pytest.mark.parametrize("downstream", [DAILY, WEEKLY, MONTHLY])
+def test_partitions_behind_are_those_that_dagster_maps(upstream, downstream):
+    own, theirs = CALENDARS.of(downstream), CALENDARS.of(upstream)
+    mapped = mapping(upstream, downstream) or dg.TimeWindowPartitionMapping()
+    for key in own.get_partition_keys()[3:60]:  # behind the first some days do not exist
+        found = mapped.get_upstream_mapped_partitions_result_for_partitions(
+            own.empty_subset().with_partition_keys([key]), own, theirs
+        )
+        partition = dt.date.fromisoformat(key)
+        expected = sorted(found.partitions_subset.get_partition_keys())
+        assert [str(each) for each in partitions_behind(upstream, downstream, partition)] == expected, key
