@@ -175,7 +175,7 @@ def _units(columns: Sequence[ContractColumn], policy: Policy) -> Iterator[Fault]
 def _twice(columns: Sequence[ContractColumn]) -> Iterator[Fault]:
     def plant(received: Received, _: random.Random) -> Planted:
         places = [place for place, why in enumerate(received.rows.column("reject_reason").to_pylist()) if why is None]
-        copy = pc.take(received.rows, places)
+        copy = pc.take(received.rows, pa.array(places, pa.int64()))
         again = [f"{file}.again" for file in copy.column("source_file").to_pylist()]
         copy = _with(copy, {"source_file": again})
         return Planted(pa.concat_tables([received.rows, copy]), len(places))
@@ -267,9 +267,11 @@ def _in_sample(
     """Return a fault that changes a column's value in a share of the rows, in at least a few."""
 
     def plant(received: Received, chance: random.Random) -> Planted:
-        given = {place: value for place, value in received.given(_source(column)).items() if among(value)}
-        chosen = _sampled(sorted(given), chance, share)
-        return _changed(received, _source(column), {place: change(given[place]) for place in chosen})
+        given = received.given(_source(column))
+        changed = {place: change(value) for place, value in given.items() if among(value)}
+        places = sorted(place for place, value in changed.items() if value != given[place])
+        chosen = _sampled(places, chance, share)
+        return _changed(received, _source(column), {place: changed[place] for place in chosen})
 
     return Fault(kind, (_source(column),), what, plant)
 
@@ -301,7 +303,7 @@ def _changed(received: Received, column: str, values: Mapping[int, str | None]) 
 
 def _left_out(received: Received, places: set[int]) -> Planted:
     kept = [place for place in range(received.rows.num_rows) if place not in places]
-    return Planted(pc.take(received.rows, kept), len(places))
+    return Planted(pc.take(received.rows, pa.array(kept, pa.int64())), len(places))
 
 
 def _with(rows: pa.Table, columns: Mapping[str, Sequence[str | None]]) -> pa.Table:

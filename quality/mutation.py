@@ -310,7 +310,7 @@ class _Trial:
     def _mutant(self, fault: Fault, without: frozenset[str]) -> Mutant | None:
         """Plant a fault and compare; None where the rows give no place for it."""
         planted = fault.planted_into(self._copy, self._seed)
-        if not planted.planted:
+        if not planted.planted or not planted.rows.num_rows:
             return None
         if without not in self._baselines:
             self._baselines[without] = self._judged(self._copy.rows, without)
