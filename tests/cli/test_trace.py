@@ -82,6 +82,28 @@ def test_a_held_day_leads_to_the_records_that_were_last_published(own_lake):
     assert len(silver["records"]["behind"]) == 2
 
 
+def test_a_fixed_record_counts_and_says_who_fixed_it_and_a_released_day_adds_up(own_lake):
+    fix = ("quarantine", "fix", "--table", "silver.transactions", "--day", "2024-01-02")
+    fixed = lakehouse(
+        own_lake, *fix, "--set", "Quantity=2", "--set", "StockCode=F1", "--reason", "asked", "--by", "Ada"
+    )
+    assert fixed.code == 0
+    assert lakehouse(own_lake, "quarantine", "replay").code == 0
+    release = ("quarantine", "release", "--table", "silver.transactions", "--day", "2024-01-03")
+    assert lakehouse(own_lake, *release, "--reason", "known", "--by", "Ada").code == 0
+
+    proof = lakehouse(own_lake, "reconcile", "--strict", "--json")
+    found = lakehouse(own_lake, *DAILY, "--verify", "--json")
+
+    assert (proof.code, proof.data["imbalances"]) == (0, [])
+    assert (found.code, found.data["rows"][0]["lines"]) == (0, 3)
+    records = found.data["inputs"][0]["records"]
+    assert [row["source_record"] for row in records["behind"]] == [1, 2, 4]
+    (told,) = records["fixed"]
+    assert (told["why"], told["source_record"]) == ("fixed by Ada: asked", 4)
+    assert told["corrected"] == {"Quantity": "2", "StockCode": "F1"}
+
+
 def test_a_row_of_silver_leads_to_its_record(ask, small_lake):
     line = next(
         row["line_id"]
