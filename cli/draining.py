@@ -190,5 +190,6 @@ def as_data(drained: Drained) -> dict[str, Any]:
     return {
         "runs": drained.runs,
         "errors": drained.errors,
+        "notes": drained.notes,
         "unroutable": sorted(set(drained.unroutable)),
     }

@@ -124,7 +124,7 @@ def accept_columns(
     from cli.draining import alone, as_data
     from cli.ledger import held_days
     from cli.proposal import read_proposal
-    from cli.run import interruptible_drain, print_failures, print_held
+    from cli.run import interruptible_drain, print_failures, print_held, print_notes
 
     proposal = _chosen(read_proposal(proposal_file), column, proposal_file)
     settings = Settings.load()
@@ -156,6 +156,7 @@ def accept_columns(
         print_json({**_as_data(accepted), **as_data(drained), "held": held})
     else:
         print_held(held)
+        print_notes(drained)
         print_failures(drained)
         out().print(_sentence(accepted, "were to be" if drained.errors else "are"), soft_wrap=True)
         runs = f"{len(drained.runs)} run{'' if len(drained.runs) == 1 else 's'} in {time.monotonic() - begun:.1f} s"

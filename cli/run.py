@@ -94,12 +94,19 @@ def _print_summary(lake: Lake, drained: Drained, held: list[HeldDay], seconds: f
             made.add_row(line.table, *map(number, counts))
         console.print(made)
     print_held(held)
+    print_notes(drained)
     print_failures(drained)
     for key in sorted(set(drained.unroutable)):
         err().print(f"[yellow]left in the landing zone:[/] {escape(key)} (`lakehouse status` says why)")
     runs = f"{len(drained.runs)} run{'' if len(drained.runs) == 1 else 's'}"
     what = f"{runs} in {seconds:.1f} s" if drained.runs else "nothing new has landed"
     console.print(f"{what}. {_next_step(drained, held)}")
+
+
+def print_notes(drained: Drained) -> None:
+    """Say what tables warned of."""
+    for note in drained.notes:
+        err().print(f"[yellow]noted:[/] {escape(note)}", soft_wrap=True)
 
 
 def print_failures(drained: Drained) -> None:

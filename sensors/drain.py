@@ -8,6 +8,7 @@ crash nor a full disk loses a request: the next drain makes it again.
 from __future__ import annotations
 
 import itertools
+import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,10 +72,12 @@ class Drained:
         runs: the runs it made.
         errors: the tables of runs that failed, other than by the gate closing.
         unroutable: keys of landing objects that name no known date.
+        notes: what tables warned of, such as files with other columns than declared.
     """
 
     runs: list[Run] = field(default_factory=list)
     errors: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     unroutable: tuple[str, ...] = ()
 
 
@@ -218,7 +221,10 @@ class _Runner:
     def _listen(self, entry: dg.EventLogEntry) -> None:
         event, table = entry.dagster_event, _table(entry.step_key)
         if event is None and table and entry.user_message.startswith(table):  # what our assets say; Dagster says more
-            self._heard(table, entry.user_message)
+            if int(entry.level) >= logging.WARNING:
+                self._result.notes.append(entry.user_message)
+            else:
+                self._heard(table, entry.user_message)
         elif event is not None and event.event_type is dg.DagsterEventType.STEP_START:
             self._heard(table, "")
 
