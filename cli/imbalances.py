@@ -86,7 +86,7 @@ def compare_data_files(found: Reconciliation, lake: Lake) -> None:
 def _about_file(table: str, due: int, size: int | None, rows: int | None) -> str | None:
     if size == due:
         return None
-    held = "" if rows is None else f" with {rows:,} rows"
+    held = "" if rows is None else f" with {rows:,} row{'' if rows == 1 else 's'}"
     what = f"data file{held} is gone from storage" if size is None else f"data file has {size:,} bytes, {due:,} due"
     if table.startswith(("silver.", "gold.")) and table != QUARANTINE:
         return f"{what}; materialize the partition again, or bring the file back"

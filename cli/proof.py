@@ -248,7 +248,8 @@ def _difference_text(difference: Difference | None) -> Iterator[str]:
 
 
 def _example_text(example: Example) -> str:
-    key = " ".join(f"{name}={cell(value)}" for name, value in example.key.items())
+    (_, *named), whole = example.key.items(), example.key.items()  # the partition, which comes first, is told beside
+    key = " ".join(f"{name}={cell(value)}" for name, value in named or whole)
     record = f" ({example.record[0]} record {example.record[1]})" if example.record else ""
     said = f"{example.kind} {key}{record}"
     if not example.columns:

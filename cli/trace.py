@@ -112,7 +112,7 @@ def _print_level(traced: Traced, shown: dict[int, set[str]], limit: int) -> None
     console, rows, name = out(), traced.rows, traced.table.full_name
     partitions = span(sorted({str(value) for value in rows.column(traced.table.partition_column).to_pylist()}))
     found = f"found by {', '.join(traced.by)}" if traced.by else f"all of {traced.table.partition_column} {partitions}"
-    many = "1 row" if rows.num_rows == 1 else f"{number(rows.num_rows)} rows, {found}"
+    many = "1 row" if rows.num_rows == 1 else f"{_many(rows.num_rows, 'row')}, {found}"
     columns = [each for each in rows.column_names if not shown or each in shown[id(traced)]]
     console.print(
         f"[bold]{name}[/]: {many}{_totals(rows, columns) if shown and rows.num_rows > 1 else ''}", soft_wrap=True
@@ -138,7 +138,7 @@ def _print_records(records: Records, sources: set[str] | None, limit: int) -> No
     console, behind = out(), records.behind
     files = len(set(zip(*(behind.column(name).to_pylist() for name in ("source_file", "source_version")), strict=True)))
     console.print(
-        f"[bold]{records.bronze}[/]: {number(behind.num_rows)} records of {number(files)} file versions, as received",
+        f"[bold]{records.bronze}[/]: {_many(behind.num_rows, 'record')} of {_many(files, 'file version')}, as received",
         soft_wrap=True,
     )
     wanted = [name for name in records.sources if sources is None or name in sources]
@@ -166,6 +166,10 @@ def _print_rows(columns: Sequence[str], rows: list[dict[str, Any]], more: int) -
         out().print(f"and {number(more)} more; --limit shows them, --json all")
 
 
+def _many(count: int, what: str) -> str:
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
+
+
 def _short(text: str) -> str:
     """Return a text as a narrow column holds it: the start of a digest is enough."""
     return f"{text[:_DIGITS_SHOWN]}…" if len(text) == _DIGEST and text.isalnum() else text
@@ -179,7 +183,7 @@ def _print_verdict(traced: Traced, column: str | None, differences: Sequence[Cel
         what = f"the cell {column} is" if column else f"all {cells} cells are"
         console.print(f"[green]verified[/]: {what} what {number(records)} records come to")
         return
-    console.print(f"[red]not verified[/]: {number(len(differences))} differences", soft_wrap=True)
+    console.print(f"[red]not verified[/]: {_many(len(differences), 'difference')}", soft_wrap=True)
     made = table("table", "row", "column", "there", "computed again")
     for each in differences[:limit]:
         named = " ".join(f"{name}={_short(cell(value))}" for name, value in each.key.items())

@@ -200,6 +200,7 @@ class Tracer:
         there = {Place.of(row) for row in behind.select(list(Place._fields)).to_pylist()}
         fixed = [_decided(place, decided, "fixed") for place in _places(decided, FIX) if place in there]
         order = [(column, "ascending") for column in ("source_file", "batch_id", "source_record")]
+        beside.sort(key=lambda row: (row["why"], row["source_file"], row["source_record"] or 0))
         return Records(name, sources, behind.sort_by(order), beside, fixed)
 
     def _received(

@@ -162,7 +162,7 @@ def test_a_row_too_many_in_silver_is_named(own_lake):
     (silver, *_) = computed(own_lake)
     day = str(row.column("business_date")[0])
     assert (silver["table"], silver["partition"], silver["difference"]["extra"]) == ("silver.transactions", day, 1)
-    assert f"1 extra; extra business_date={day} line_id=stranger" in silver["found"]
+    assert "1 extra; extra line_id=stranger" in silver["found"]
 
 
 def test_the_rows_of_a_file_gone_from_bronze_are_missed_and_the_file_is_named(own_lake):

@@ -26,7 +26,10 @@ def run_all(shell: Shell, text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["README.md", "docs/setup.md", "docs/data_flow.md", "docs/quarantine.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/setup.md", "docs/data_flow.md", "docs/quarantine.md", "docs/reconcile_and_trace.md"],
+)
 def test_the_commands_of_a_page_work_and_print_what_it_shows(tmp_path, name):
     run_all(Shell(tmp_path), page(name))
 
