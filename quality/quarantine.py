@@ -137,6 +137,8 @@ def with_history(rejected: pa.Table, before: pa.Table, standing: Standing) -> pa
         before: quarantine's rows of the same table and days; older tables lack the columns of the history.
         standing: what else is known.
     """
+    if not before.num_rows:
+        return _opened(rejected, standing) if rejected.num_rows else None
     earlier = {Place.of(row): row for row in before.to_pylist()}
     rows = {}
     for row in rejected.to_pylist():
@@ -146,6 +148,19 @@ def with_history(rejected: pa.Table, before: pa.Table, standing: Standing) -> pa
         rows[place] = {**row, "status": OPEN, "first_seen": first_seen, "rules_version": standing.rules_version}
     rows |= {place: _closed(row, place, standing) for place, row in earlier.items() if place not in rows}
     return None if rows == earlier else pa.Table.from_pylist(list(rows.values()), schema=QUARANTINE.schema)
+
+
+def _opened(rejected: pa.Table, standing: Standing) -> pa.Table:
+    """Return rows of days that have no history."""
+    for name, value in (
+        ("status", OPEN),
+        ("first_seen", standing.now),
+        ("rules_version", standing.rules_version),
+    ):
+        column = QUARANTINE.schema.field(name)
+        place = rejected.schema.get_field_index(name)
+        rejected = rejected.set_column(place, column, pa.repeat(pa.scalar(value, column.type), rejected.num_rows))
+    return rejected
 
 
 def _closed(row: Mapping[str, Any], place: Place, standing: Standing) -> dict[str, Any]:
