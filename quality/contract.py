@@ -80,6 +80,8 @@ def column(
     if references is not None and references.count(".") != 2:  # noqa: PLR2004 - layer, table, column
         raise ValueError(f"references={references!r} must be layer.table.column, such as silver.customers.customer_id")
     metadata = {"source": source, "when_broken": when_broken, "references": references}
+    # Pandera takes a tuple for several arguments: of one value it would make a text, and of that its letters.
+    checks = {name: list(value) if isinstance(value, tuple) else value for name, value in checks.items()}
     return pa.Field(nullable=nullable, description=description, metadata=metadata, **checks)
 
 

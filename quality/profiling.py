@@ -267,7 +267,7 @@ def _proposed(
     if isinstance(column.type, T.NumericType):
         proposed["in_range"] = {"min_value": _below(facts.smallest), "max_value": _above(facts.largest)}
     elif facts.values and given >= ROWS_OF_A_VALUE * facts.distinct:
-        proposed["isin"] = tuple(sorted(facts.values))
+        proposed["isin"] = sorted(facts.values)
     elif shape is not None:
         pattern, of_letters = next((pattern, of_letters) for words, pattern, of_letters in _SHAPES if words == shape)
         lengths = str(facts.largest) if facts.smallest == facts.largest else f"{facts.smallest},{facts.largest}"
@@ -308,8 +308,8 @@ def _code(column: ContractColumn, proposed: Mapping[str, Any]) -> str:
 def _literal(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_literal(name)}: {_literal(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

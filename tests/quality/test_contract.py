@@ -27,6 +27,14 @@ def test_columns_carry_type_source_description_and_checks():
     assert (sold_at.name, sold_at.nullable, sold_at.source, sold_at.checks) == ("sold_at", True, None, ())
 
 
+@pytest.mark.parametrize("values", [("UK",), ("UK", "France"), ["UK"]])
+def test_a_list_of_values_stays_one_however_it_is_written(values):
+    class Countries(Contract):
+        country: T.StringType = column("country", isin=values)
+
+    assert columns_of(Countries)[0].checks == (("isin", {"allowed_values": list(values)}),)
+
+
 def test_schemas_keep_the_contracts_order_and_say_utc():
     assert spark_schema(Lines).simpleString() == "struct<price:decimal(18,3),sold_at:timestamp>"
     assert arrow_schema(Lines) == pa.schema(
