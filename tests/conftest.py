@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resources.engine import Engine
-from resources.sail import SailEngine
+from resources.engines import open_engine
 from tests.object_stores import adls, remote, run_folder, s3
 from tests.spark_servers import spark_cluster_url, spark_url
 
@@ -21,13 +21,9 @@ ENGINES = ("sail", "spark")
 _CASE = re.compile(rf"\[({'|'.join(ENGINES)})[\]-]")
 
 
-def open_engine(name: str, root: str) -> Engine:
-    """Return an engine; Spark is where ``LAKEHOUSE_SPARK_URL`` says."""
-    if name == "spark":
-        from resources.spark import SparkEngine
-
-        return SparkEngine(root, os.environ["LAKEHOUSE_SPARK_URL"])
-    return SailEngine(root)
+def engine_at(root: str, name: str) -> Engine:
+    """Return a lake's engine; Spark is where ``LAKEHOUSE_SPARK_URL`` says."""
+    return open_engine(root, name, os.environ.get("LAKEHOUSE_SPARK_URL", ""))
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +56,7 @@ def requested_engine(request, lake_root, monkeypatch) -> Engine:
     monkeypatch.setenv("LAKEHOUSE_ENGINE", name)
     if name == "spark":
         monkeypatch.setenv("LAKEHOUSE_SPARK_URL", request.getfixturevalue("spark_url"))
-    return open_engine(name, str(lake_root))
+    return engine_at(str(lake_root), name)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from resources.engine import Engine, TableLayout, Token
 from resources.predicates import Predicate
 from resources.storage import delta_options, table_uri
-from tests.conftest import open_engine
+from tests.conftest import engine_at
 from tests.s3_server import new_bucket
 from tests.scenario import day
 
@@ -96,7 +96,7 @@ def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Lake:
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
     place, first, second = request.param.split()
     root = str(lake_root) if place == "disk" else f"{new_bucket(run_folder, 'moto', monkeypatch).uri}/lake"
-    return Lake(open_engine(first, root), open_engine(second, root))
+    return Lake(engine_at(root, first), engine_at(root, second))
 
 
 def test_engines_take_turns_in_writing_and_every_version_stays_readable_by_both(lake):

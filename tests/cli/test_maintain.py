@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -23,6 +24,12 @@ LINES = "SELECT business_date, count(*) AS lines FROM silver.transactions GROUP 
 def lines(root) -> dict[str, int]:
     """The lines of each day in silver."""
     return {row["business_date"]: row["lines"] for row in lakehouse(root, "query", "--json", LINES).data}
+
+
+def balance(root) -> dict[str, Any]:
+    """What a reconciliation says, but for the number of data files."""
+    found = lakehouse(root, "reconcile", "--json").data
+    return {**found, "compared": {name: count for name, count in found["compared"].items() if name != "data files"}}
 
 
 def version(root, table: str = "silver/transactions") -> int:
@@ -56,7 +63,7 @@ def busy_lake(made_lake, lake_root) -> Path:
 
 
 def test_every_table_is_optimized_and_says_the_same(busy_lake):
-    before = lakehouse(busy_lake, "reconcile", "--json").data
+    before = balance(busy_lake)
     done = lakehouse(busy_lake, "maintain", "optimize", "--all", "--json").data
 
     rewritten = {name: result["files"] for name, result in done["tables"].items() if result["partitions"]}
@@ -64,7 +71,7 @@ def test_every_table_is_optimized_and_says_the_same(busy_lake):
     assert rewritten["bronze.transactions"] == [3, 1]
     assert "system.row_ledger" in rewritten
     assert done["tables"]["gold.daily_sales_summary"]["partitions"] == 0
-    assert lakehouse(busy_lake, "reconcile", "--json").data == before
+    assert balance(busy_lake) == before
     assert DeltaTable(busy_lake / "bronze" / "transactions").history(1)[0]["command"] == "maintain optimize"
 
     again = lakehouse(busy_lake, "maintain", "optimize", "--all")

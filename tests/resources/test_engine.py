@@ -20,7 +20,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
 from resources.engine import MissingTableError, TableError, TableLayout, Token
 from resources.predicates import Predicate
-from tests.conftest import open_engine
+from tests.conftest import engine_at
 from tests.processes import wait_for
 from tests.s3_server import SERVERS, new_bucket
 from tests.scenario import day
@@ -766,7 +766,7 @@ def shared(request, engine, run_folder, monkeypatch):
     They have been written once, for of two that make a table at the same moment one may be refused.
     """
     if request.param == "s3":
-        engine = open_engine(engine.name, f"{new_bucket(run_folder, SERVERS[-1], monkeypatch).uri}/lake")
+        engine = engine_at(f"{new_bucket(run_folder, SERVERS[-1], monkeypatch).uri}/lake", engine.name)
     engine.publish(SALES, table((day(1), "first", 0)), on(day(1)))
     engine.append(NUMBERS, table((day(9), "first", 0)))
     return engine
@@ -774,7 +774,7 @@ def shared(request, engine, run_folder, monkeypatch):
 
 def _write(name: str, root: str, writer: int, business_date: dt.date, start, done) -> None:
     """Publish a day and append to it, again and again, from a process of its own; tell what came of it."""
-    engine = open_engine(name, root)
+    engine = engine_at(root, name)
     start.wait()
     for quantity in range(ROUNDS):
         row = (business_date, f"writer {writer}", quantity)

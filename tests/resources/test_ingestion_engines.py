@@ -13,7 +13,7 @@ from resources.bronze_rows import bronze_layout
 from resources.landing_files import FILES
 from resources.landing_reader import CsvFormat
 from resources.manifest import Refill
-from tests.conftest import open_engine
+from tests.conftest import engine_at
 from tests.contents import content_hash
 from tests.resources.test_ingestion import FIRST, SECOND, CrashError, crash, invoices, registered, take_in
 from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, csv_bytes, day, drop, ingestion, rows, sale
@@ -28,7 +28,7 @@ def test_both_engines_take_in_the_same(tmp_path, spark_url, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
     start = dt.date(2026, 1, 5)
     held = {
-        name: _week(open_engine(name, str(tmp_path / name)), tmp_path / name / "landing", start)
+        name: _week(engine_at(str(tmp_path / name), name), tmp_path / name / "landing", start)
         for name in ("sail", "spark")
     }
     assert held["spark"] == held["sail"]
