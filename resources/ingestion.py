@@ -231,7 +231,9 @@ class Ingestion:
         """Decide what a staged file is: unchanged, a copy, refused or ingested."""
         newest = known.newest.get(staged.key)
         bereft = newest is not None and known.is_bereft(newest)
-        if newest is not None and newest["source_version"] == staged.version and not bereft:
+        # What is announced of a file may have been corrected, and then the same bytes are refused no more.
+        as_before = newest is not None and (newest["outcome"] == "refused") == (staged.refusal is not None)
+        if newest is not None and newest["source_version"] == staged.version and as_before and not bereft:
             _forget(staged)
             row = {**newest, "etag": staged.etag, "outcome": "unchanged", "business_dates": [], "drift": None}
             batch.files.append(row)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
+from resources.control_totals import SUFFIX as CONTROL
 from resources.storage import StorageError, endpoint, is_local, opened, region
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Landing(Protocol):
 
 
 def _is_hidden(key: str) -> bool:
-    return any(part.startswith((".", "_")) for part in key.split("/"))
+    """Whether an object is none to take in: hidden, or what is announced of another (``control_totals``)."""
+    return key.endswith(CONTROL) or any(part.startswith((".", "_")) for part in key.split("/"))
 
 
 class LocalLanding:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.control_totals import announced
 from resources.drift import Drift, Samples, find_drift
 from resources.landing_reader import CsvFormat, FileColumns, JsonLinesFormat, ParquetFormat, read
 
@@ -150,6 +151,7 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
         days: Counter[dt.date] = Counter()
         refusal = None
         columns, samples = FileColumns(), Samples()
+        control = announced(landing, found.key)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for batch in read(opened, source.format, columns=columns):
                 refusal = _refusal(batch)
@@ -158,6 +160,8 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
                 dates = _business_dates(batch.column(source.business_date), landing_date, file.calendar)
                 writer.write_batch(pa.record_batch([*batch.columns, dates], schema=schema))
                 samples.look(batch.column("rescued_data"))
+                if control is not None:
+                    control.count(batch)
                 records += batch.num_rows
                 rejected += batch.num_rows - batch.column("reject_reason").null_count
                 days.update(_counts(dates))
@@ -166,6 +170,8 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
     drift = find_drift(source.format, columns, samples.found)
     if drift and refusal is None and source.refuses_drift:
         refusal = f"file:drift: {'; '.join(each.sentence for each in drift)}"
+    if control is not None and refusal is None:
+        refusal = control.refusal()
     if refusal is not None:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             writer.write_batch(about_file(schema, refusal, landing_date))
