@@ -110,7 +110,7 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
     seen = [{**row, "offending_values": json.dumps(row["offending_values"])} for row in found]
     for row in seen:
         record = received_values(row)
-        row |= {name: record.get(name) for name in received}
+        row |= {name: _as_text(record.get(name)) for name in received}
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
     table = pa.Table.from_pylist([{"place": place, **row} for place, row in enumerate(seen)])
@@ -146,6 +146,11 @@ def received_values(row: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a received value as text; an unreadable JSON record may hold any kind of them."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def is_unread(row: Mapping[str, Any]) -> bool:

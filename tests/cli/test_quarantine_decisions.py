@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from tests.cli.conftest import lakehouse, land, sales_of
 from tests.cli.test_demo import versions
+from tests.scenario import customer, jsonl_bytes
 
 SECOND = ("--table", "silver.transactions", "--day", "2024-01-02")
 HELD = ("--table", "silver.transactions", "--day", "2024-01-03")
@@ -95,6 +96,17 @@ def test_rows_are_chosen_by_a_condition_over_what_was_received(own_lake):
     where = "Quantity = 'x' AND InvoiceNo >= 'B030020' AND list_contains(rules, 'quantity:readable')"
     found = quarantine(own_lake, "fix", "--where", where, "--set", "Quantity=1", *WHY, "--dry-run", "--json").data
     assert len(found["fixes"]) == 5
+
+
+def test_a_condition_sees_the_values_of_unreadable_records_as_text(own_lake):
+    (own_lake / "landing" / "customers").mkdir()
+    twice = b'{"customer_id": 7, "customer_id": 8, "name": "Ada"}\n'
+    stranger = jsonl_bytes([customer(9, "2024-01-01T09:00:00Z", segment="unheard of")])
+    (own_lake / "landing" / "customers" / "2024-01-01.jsonl").write_bytes(twice + stranger)
+    lakehouse(own_lake, "run")
+    where = ("--where", "customer_id = '8'", "--set", "name=Ada")
+    refused = quarantine(own_lake, "fix", *where, *WHY)
+    assert "could not be read, so that a fix must give every column" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from instance.events import latest_materializations
 from lakehouse_assets.assets import READABLE, asset_key
+from quality.decisions import RELEASE, Decision, Place, record_decisions
 from tests.line import Line, bad_lines, days, good_lines
 from tests.scenario import csv_bytes, customer, day, drop, jsonl_bytes, rows, sale
 
@@ -238,6 +239,30 @@ def test_the_change_feeds_reach_silver(line):
     assert rows(line.lakehouse.engine, "silver.quarantine", "table_name", "rules") == [
         ("silver.customers", ["segment:isin"])
     ]
+
+
+def test_a_released_day_passes_its_check_which_names_who_and_why_and_gold_opens(line):
+    line.land(1, *good_lines(1, 30), *bad_lines(1, 25))
+    assert not line.run(1).success
+    place = Place(day(1), "", "", None)
+    release = Decision(RELEASE, "silver.transactions", place, "the till was down", "ada", batch_id=1)
+    record_decisions(line.lakehouse.engine, [release])
+    result = line.materialize("silver.transactions", "2011-03-01")
+    assert result.success
+    (verdict,) = result.get_asset_check_evaluations()
+    about = {name: value.value for name, value in verdict.metadata.items()}
+    assert (verdict.passed, about["released_by"], about["released_why"]) == (True, "ada", "the till was down")
+    assert about["would_be_held_for"].startswith("25 of 55 rows are rejected")
+    assert about["rows_in"] == 55
+    line.drain()
+    assert rows(line.lakehouse.engine, "gold.daily_sales_summary", "business_date", "lines") == [(day(1), 30)]
+
+
+def test_quarantine_is_reported_empty_when_its_rows_are_open_no_more(line):
+    line.land(1, *good_lines(1), *bad_lines(1, 1))
+    line.run(1)
+    line.land(1, *good_lines(1, 4))
+    assert quarantined(line.run(1))["2011-03-01"]["dagster/partition_row_count"] == 0
 
 
 @pytest.mark.parametrize("selection", ["silver.transactions", "gold.daily_sales_summary"])
