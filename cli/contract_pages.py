@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from quality.contract import columns_of, day_rules_of
+from quality.contract import columns_of, day_rules_of, fresh_within_of
 from quality.rules import every_rule
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def described(table: ContractTable) -> dict[str, Any]:
         "partition": table.partition_column,
         "key": list(policy.key),
         "held_when": held_when(table),
+        "fresh_within_hours": _fresh_within_hours(table),
         "columns": [
             {
                 "name": column.name,
@@ -87,6 +88,11 @@ def held_when(table: ContractTable) -> list[str]:
     ]
 
 
+def _fresh_within_hours(table: ContractTable) -> int | None:
+    window = fresh_within_of(table.terms.contract)
+    return None if window is None else int(window.total_seconds() // 3600)
+
+
 def page(table: ContractTable) -> str:
     """Return a contract as a page of Markdown."""
     about = described(table)
@@ -95,6 +101,7 @@ def page(table: ContractTable) -> str:
         ("partition", _code([about["partition"]])),
         ("made from", _code(about["made_from"])),
         ("owner", about["owner"]),
+        *([("late after", f"{hours} hours without a new partition")] if (hours := about["fresh_within_hours"]) else []),
         ("version of the rules", _code([about["rules_version"]])),
     ]
     columns = [
@@ -143,7 +150,7 @@ def index(tables: Iterable[ContractTable]) -> str:
 def odcs(table: ContractTable) -> dict[str, Any]:
     """Return a contract in the words of the Open Data Contract Standard."""
     contract, policy = table.terms.contract, table.terms.policy
-    rules = rules_of(table)
+    rules, hours = rules_of(table), _fresh_within_hours(table)
     return {
         "apiVersion": ODCS,
         "kind": "DataContract",
@@ -163,6 +170,7 @@ def odcs(table: ContractTable) -> dict[str, Any]:
                 "quality": [_quality(rule) for rule in rules if len(rule.columns) != 1],
             }
         ],
+        **({"slaProperties": [{"property": "frequency", "value": hours, "unit": "h"}]} if hours else {}),
         "team": [{"username": table.owner, "role": "owner"}],
         "customProperties": [
             {"property": "holdAbove", "value": policy.hold_above},

@@ -17,6 +17,7 @@ from lakehouse_assets import catalogue
 from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table, pool_of
 from lakehouse_assets.partitions import Calendars, mapping
 from lakehouse_assets.promotion import promote
+from quality.contract import fresh_within_of
 from quality.publication import Publication, publish_derived, publish_received
 from quality.quarantine import QUARANTINE, unaccounted
 from resources.ingestion import Ingested
@@ -123,6 +124,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[
         columns: the partition column of every table, by full name.
     """
     key, calendar = asset_key(table.full_name), calendars.of(table.partition_column)
+    window = fresh_within_of(table.terms.contract)
     same_calendar = all(columns[name] == table.partition_column for name in table.inputs.values())
 
     def body(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
@@ -156,6 +158,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[
             for parameter, name in table.inputs.items()
         },
         automation_condition=promote(require_all=same_calendar),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=window) if window else None,
         check_specs=[
             dg.AssetCheckSpec(
                 AUDIT,

@@ -7,6 +7,7 @@ types, sources, custom rules, Arrow schema). What a rule means is ``rules``'; wh
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Action = Literal["warn", "reject", "hold"]
 """What a broken rule does: the row is kept and counted; it is quarantined; its whole partition is not published."""
 _RULE = "__lakehouse_rule__"
-_DAY_RULES = "day_rules"
+_DAY_RULES, _FRESH_WITHIN = "day_rules", "fresh_within"
 _ROWS = "rows"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -36,10 +37,12 @@ class Contract(pa.DataFrameModel):  # type: ignore[misc]  # Pandera is not typed
 
     Attributes:
         day_rules: what is asked of a whole day, see ``day_rules``.
+        fresh_within: how soon a partition must follow the one before it; a table that is late is marked in the UI.
     """
 
     if TYPE_CHECKING:
         day_rules: ClassVar[tuple[DayRule, ...]]
+        fresh_within: ClassVar[dt.timedelta]
 
     class Config:
         """A table has the columns of its contract and no others."""
@@ -50,7 +53,7 @@ class Contract(pa.DataFrameModel):  # type: ignore[misc]  # Pandera is not typed
     def _get_model_attrs(cls) -> dict[str, Any]:
         """Keep what is ours from Pandera, which takes every attribute for a column."""
         attributes: dict[str, Any] = super()._get_model_attrs()
-        return {name: value for name, value in attributes.items() if name != _DAY_RULES}
+        return {name: value for name, value in attributes.items() if name not in {_DAY_RULES, _FRESH_WITHIN}}
 
 
 def column(
@@ -203,6 +206,11 @@ def _custom_rule(contract: type[Contract], name: str, function: Callable[..., An
 def day_rules_of(contract: type[Contract]) -> tuple[DayRule, ...]:
     """Return what a contract asks of a whole day."""
     return tuple(getattr(contract, _DAY_RULES, ()))
+
+
+def fresh_within_of(contract: type[Contract]) -> dt.timedelta | None:
+    """Return how soon a contract asks for the next partition, if it does."""
+    return getattr(contract, _FRESH_WITHIN, None)
 
 
 def columns_of(contract: type[Contract]) -> tuple[ContractColumn, ...]:

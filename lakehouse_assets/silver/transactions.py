@@ -3,6 +3,8 @@
 Exact repeats of a line within a day are duplicates. A line that breaks a rule stands in `silver.quarantine`.
 """
 
+import datetime as dt
+
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
@@ -98,6 +100,7 @@ class Transactions(Contract):
     business_date: T.DateType = column("day of the invoice; the partition")
 
     # Of 305 real days these find one, four, five and none.
+    fresh_within = dt.timedelta(days=3)
     day_rules = (
         volume(at_least=0.33, at_most=3.0),
         total("amount", at_least=0.25, at_most=4.0),

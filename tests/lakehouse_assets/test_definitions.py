@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 from dataclasses import replace
@@ -123,3 +124,10 @@ def test_loading_needs_no_network_no_credentials_and_no_session(tmp_path):
 def test_a_lake_that_does_not_exist_yet_is_not_made_by_looking_at_it(lake_root):
     build_defs(Settings.load())
     assert not lake_root.exists()
+
+
+def test_a_table_is_late_when_its_contract_says_so():
+    graph = build_defs(Settings.load()).resolve_asset_graph()
+    policies = {node.key.to_user_string(): node.freshness_policy for node in graph.asset_nodes}
+    late = {table: policy.fail_window.to_timedelta() for table, policy in policies.items() if policy}
+    assert late == {"silver/transactions": dt.timedelta(days=3)}
