@@ -144,7 +144,7 @@ def _say(text: str) -> None:
 
 def _as_data(lake: Lake, drains: list[Drained], seconds: float) -> dict[str, Any]:
     """Return what several drains did, for JSON."""
-    data: dict[str, Any] = {"runs": [], "errors": [], "unroutable": []}
+    data: dict[str, Any] = {"runs": [], "errors": [], "notes": [], "unroutable": []}
     for drained in drains:
         for name, more in as_data(drained).items():
             data[name] += more
