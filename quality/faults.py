@@ -222,13 +222,14 @@ def _shifted(event: ContractColumn) -> Iterator[Fault]:
 
 
 def _orphans(columns: Sequence[ContractColumn]) -> Iterator[Fault]:
-    def unknown(value: str) -> str:
-        return re.sub(r"[A-Za-z]", "Z", re.sub(r"\d", "9", value))
+    def unknown(value: str, *, digits: int) -> str:
+        return re.sub(r"[A-Za-z]", "Z", re.sub(r"\d+", lambda found: "9" * len(found[0]), value, count=digits))
 
     for column in columns:
         if column.references:
+            digits = 1 if _is_number(column) else 0  # a fraction of zero stays one: 17850.0 is a whole number
             what = f"not in {column.references.table}"
-            yield _in_sample("orphan_keys", column, what, unknown)
+            yield _in_sample("orphan_keys", column, what, partial(unknown, digits=digits))
 
 
 def _truncated(columns: Sequence[ContractColumn]) -> Iterator[Fault]:

@@ -154,6 +154,12 @@ def test_values_become_what_the_fault_makes_of_them(kind, column, was, now):
     assert was is None or {old for old, _ in changed} == {was}
 
 
+def test_an_orphan_number_stays_as_whole_as_it_was():
+    rows = bronze_table(TRANSACTIONS, [sale("1", CustomerID="17850.0")])
+    made = fault("orphan_keys", "CustomerID").planted_into(Received(rows, day(1)), 7)
+    assert made.rows.column("CustomerID").to_pylist() == ["99999.0"]
+
+
 @pytest.mark.parametrize(
     ("kind", "now"),
     [
