@@ -16,7 +16,7 @@ from pyarrow import types
 from cli.lake import Lake
 
 LAYERS = ("bronze.", "silver.", "gold.")
-OF_THE_RUN = ("ingestion_timestamp",)
+OF_THE_RUN = ("ingestion_timestamp", "first_seen", "closed_at")
 """Columns that say when something was done, and differ with every run."""
 
 

@@ -115,7 +115,8 @@ def _rows_by_day(lake: Path, table: str, column: str) -> Counter[str]:
 def _held(lake: Path) -> tuple[str, Counter[str]]:
     """Return the one held day of silver.transactions and its rejected rows by rule."""
     rows = DeltaTable(str(lake / "silver/quarantine")).to_pyarrow_table().to_pylist()
-    held = [row for row in rows if row["verdict"] == "held" and row["table_name"] == "silver.transactions"]
+    of_table = [row for row in rows if row["status"] == "open" and row["table_name"] == "silver.transactions"]
+    held = [row for row in of_table if row["verdict"] == "held"]
     (day,) = {str(row["business_date"]) for row in held}
     return day, Counter(rule for row in held for rule in row["rules"])
 

@@ -11,7 +11,7 @@ import pytest
 from instance.home import open_instance
 from resources.ingestion import Ingestion
 from sensors import landing
-from sensors.drain import drain
+from sensors.drain import drain, restate
 from tests.line import Line, bad_lines, days, good_lines
 from tests.scenario import csv_bytes, day, drop, rows, sale
 
@@ -54,7 +54,21 @@ def test_a_corrected_file_publishes_its_day_with_no_manual_step(ten_days):
     assert gold_days(ten_days) == days(TEN)
     engine = ten_days.lakehouse.engine
     assert rows(engine, "gold.weekly_sales_summary", "week_start", "days") == [(dt.date(2011, 2, 28), 6), (day(7), 4)]
-    assert rows(engine, "silver.quarantine", "business_date") == []
+    assert set(rows(engine, "silver.quarantine", "business_date", "status")) == {(day(6), "superseded")}
+
+
+def test_partitions_made_again_are_followed_by_what_is_made_of_them_and_by_nothing_else(ten_days):
+    before = {table: ten_days.files(table) for table in ten_days.versions()}
+    done = restate(ten_days.defs, ten_days.instance, {"silver.transactions": days([2, 3, 9])})
+    assert done.errors == []
+    silver = [(run.first, run.last) for run in done.runs if run.tables == ("silver.transactions",)]
+    assert silver == [("2011-03-02", "2011-03-03"), ("2011-03-09", "2011-03-09")]
+    after = {table: ten_days.files(table) for table in ten_days.versions()}
+    for table in ("silver.transactions", "gold.daily_sales_summary"):
+        changed = {place for place in after[table] if after[table][place] != before[table][place]}
+        assert changed == {f"business_date={when}" for when in days([2, 3, 9])}
+    assert after["bronze.transactions"] == before["bronze.transactions"]
+    assert restate(ten_days.defs, ten_days.instance, {}).runs == []
 
 
 def test_a_second_drain_runs_and_commits_nothing(ten_days):
