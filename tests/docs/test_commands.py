@@ -10,7 +10,7 @@ import pytest
 
 from cli.main import app
 from resources.settings import Settings
-from tests.docs.pages import PAGES, Shell, commands, page
+from tests.docs.pages import PAGES, Command, Shell, commands, page
 from tests.s3_server import s3_environment
 from tests.servers import in_environment
 
@@ -32,6 +32,15 @@ def run_all(shell: Shell, text: str) -> None:
 )
 def test_the_commands_of_a_page_work_and_print_what_it_shows(tmp_path, name):
     run_all(Shell(tmp_path), page(name))
+
+
+@pytest.mark.slow
+def test_the_commands_of_maintenance_work_on_a_lake_of_two_days(tmp_path):
+    shell = Shell(tmp_path)
+    for day in ("2010-12-01", "2010-12-02"):
+        shell.write(f".lakehouse/landing/transactions/{day}.csv", page(f"data/online_retail/{day}.csv"))
+    shell.run(Command("lakehouse run"))
+    run_all(shell, page("docs/maintenance.md"))
 
 
 @pytest.mark.slow
