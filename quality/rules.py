@@ -121,7 +121,8 @@ def broken(rules: Sequence[Rule]) -> Column:
     """Return the array of the names of the rules a row breaks; empty for a good row."""
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-    return F.array_compact(F.array(*[F.when(rule.condition(), F.lit(rule.name)) for rule in rules]))
+    names = F.array(*[F.when(rule.condition(), F.lit(rule.name)) for rule in rules])
+    return F.array_compact(names) if rules else names.cast("array<string>")
 
 
 def reader_rule(reason: Column) -> Column:

@@ -305,3 +305,29 @@ def test_each_commit_says_the_version_of_the_rules(engine):
     publish_derived(engine, DERIVED, derived(engine, (day(1), "UK", 1)), [day(1)], run_id="run")
     newest, *_ = engine.history("gold.example")
     assert newest.metadata["rules_version"] == rules_version(Weekly, DERIVED.policy)
+
+
+@on_both
+def test_keys_that_another_table_does_not_know_are_warned_of_once_it_was_written(engine):
+    lines = [sale("536365", CustomerID="17850"), sale("536366", CustomerID="99999"), sale("536367", CustomerID="")]
+    told = []
+    frame = bronze_transactions(engine, lines)
+
+    def warned():
+        result = publish_received(
+            engine, transactions.terms, transactions.transform, frame, [day(1)], run_id="run", report=told.append
+        )
+        return result.tallies[day(1)].warned
+
+    assert warned() == {}
+    assert [sentence.split(":")[0:2] for sentence in told[:2]] == [
+        ["the rule stock_code", "references is not evaluated"],
+        ["the rule customer_id", "references is not evaluated"],
+    ]
+    told.clear()
+    publish(engine, None, day(1), table=customers, frame=bronze_customers(engine, [customer_change(17850)] * 2))
+    assert warned() == {"customer_id:references": 1}
+    assert [sentence for sentence in told if "customer_id" in sentence] == []
+    assert published(engine) == {day(1): 3}
+    newest = max(rows(engine, "system.row_ledger", "recorded_at", "table_name", "warned"))
+    assert newest[1:] == ("silver.transactions", '{"customer_id:references": 1}')
