@@ -33,6 +33,8 @@ from resources.storage import is_local
 if TYPE_CHECKING:
     from sensors.drain import Drained
 
+_SHOWN_NOTES = 10
+
 
 def run(*, as_json: JsonFlag = False) -> None:
     """Bring everything that has landed to gold, and stop. What has been taken in before is not touched.
@@ -105,8 +107,10 @@ def _print_summary(lake: Lake, drained: Drained, held: list[HeldDay], seconds: f
 
 def print_notes(drained: Drained) -> None:
     """Say what tables warned of."""
-    for note in drained.notes:
+    for note in drained.notes[:_SHOWN_NOTES]:
         err().print(f"[yellow]noted:[/] {escape(note)}", soft_wrap=True)
+    if (more := len(drained.notes) - _SHOWN_NOTES) > 0:
+        err().print(f"[yellow]noted:[/] {more:,} more of the kind; `lakehouse drift` sums them up", soft_wrap=True)
 
 
 def print_failures(drained: Drained) -> None:

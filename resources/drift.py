@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from resources.landing_reader import JsonLinesFormat
-from resources.landing_reader.parquet_values import type_text
+from resources.landing_reader.parquet_values import has_room, type_text
 from resources.landing_reader.rescued import decode_object, value_text
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def find_drift(landing_format: LandingFormat, found: FileColumns, samples: Mappi
     if not found.is_read:
         return ()
     same = same_column(landing_format)
-    types = {field.name: type_text(field.type) for field in landing_format.schema}
+    types = {field.name: field.type for field in landing_format.schema}
     names = [column if isinstance(column, str) else column[0] for column in landing_format.columns]
     places = {same(name): name for name in found.types}
     undeclared = [name for name in found.types if same(name) not in {same(each) for each in names}]
@@ -107,10 +107,12 @@ def find_drift(landing_format: LandingFormat, found: FileColumns, samples: Mappi
         if here != name:
             drift.append(Drift("renamed", name, name, here))
         in_file = found.types[here]
-        if in_file is not None and in_file != types[name]:
-            drift.append(Drift("retyped", name, types[name], in_file))
+        if in_file is not None and not has_room(types[name], in_file):
+            drift.append(Drift("retyped", name, type_text(types[name]), type_text(in_file)))
     new = [
-        Drift("new", name, None, found.types[name], is_rescued=True, sample=samples.get(name)) for name in undeclared
+        Drift("new", name, None, None if type_ is None else type_text(type_), is_rescued=True, sample=samples.get(name))
+        for name, type_ in found.types.items()
+        if name in undeclared
     ]
     return (*drift, *new)
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MOST_NAMES: Final = 1000
 """Names kept of a file; one that has more uses its keys as values, and each would be called a column."""
@@ -19,11 +22,11 @@ class FileColumns:
     """The columns of one file, noted while it is read.
 
     Attributes:
-        types: by the column's name in the file, the type the file gives it; None where its format has no types.
+        types: by the column's name in the file, the Arrow type the file gives it; None where its format has no types.
         is_read: whether the file came as far as saying which columns it has.
     """
 
-    types: dict[str, str | None] = field(default_factory=dict)
+    types: dict[str, pa.DataType | None] = field(default_factory=dict)
     is_read: bool = False
 
     def note(self, names: Iterable[str]) -> None:

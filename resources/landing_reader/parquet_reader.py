@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from resources.landing_reader.batches import good_batch
 from resources.landing_reader.faults import FileRefused
-from resources.landing_reader.parquet_values import cast_lossless, rescued_json, type_text
+from resources.landing_reader.parquet_values import cast_lossless, rescued_json
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -69,7 +69,7 @@ def _batches(
     )
     schema = declared.schema
     noted.note(parquet.schema_arrow.names)
-    noted.types |= {column.name: type_text(column.type) for column in parquet.schema_arrow}
+    noted.types |= {column.name: column.type for column in parquet.schema_arrow}
     places = _places(parquet.schema_arrow.names, declared)
     undeclared = [place for place in range(len(parquet.schema_arrow)) if place not in places]
     records = 0

@@ -58,6 +58,20 @@ def cast_lossless(column: pa.Array, expected: pa.DataType, name: str) -> pa.Arra
     return cast
 
 
+def has_room(declared: pa.DataType, given: pa.DataType) -> bool:
+    """Whether every value of a type, whatever it is, is one of the declared type."""
+    if isinstance(given, pa.DictionaryType):
+        return has_room(declared, given.value_type)
+    if pa.types.is_null(given):
+        return True
+    if pa.types.is_integer(given) and pa.types.is_integer(declared):
+        return bool(given.bit_width + pa.types.is_unsigned_integer(given) <= declared.bit_width)
+    if pa.types.is_decimal(given) and pa.types.is_decimal(declared):
+        whole = given.precision - given.scale <= declared.precision - declared.scale
+        return bool(whole and given.scale <= declared.scale)
+    return _kind(given) == _kind(declared)
+
+
 def type_text(of: pa.DataType) -> str | None:
     """Return a type as a format declares it, where one can; else Arrow's name for it. None: it holds only nulls."""
     if isinstance(of, pa.DictionaryType):
