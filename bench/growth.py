@@ -180,6 +180,8 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
                 number: {"median": statistics.median(each), "mean": statistics.mean(each)}
                 for number, each in costs.items()
             }
+        if given.engine == "spark":
+            engine.session().stop()  # while its event log is still there
     return found
 
 
