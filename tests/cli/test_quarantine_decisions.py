@@ -166,6 +166,10 @@ def test_a_record_that_could_not_be_read_needs_every_column(own_lake):
     assert lakehouse(own_lake, "run").code == 3
     refused = quarantine(own_lake, "fix", "--rule", "record:fields", "--set", "Quantity=1", *WHY)
     assert "could not be read, so that a fix must give every column; missing: InvoiceNo" in refused.err
+    (row,) = rows(own_lake, "--rule", "record:fields")
+    told = quarantine(own_lake, "explain", row["id"], "--json").data
+    assert told["received"] == "1,2,3"
+    assert told["rules"][0]["reason"].startswith("the landing reader could not read the record: fields: 3")
     line = sales_of("2024-01-01", 9)[-1]
     sets = [word for name, value in line.items() for word in ("--set", f"{name}={value}")]
     assert quarantine(own_lake, "fix", "--rule", "record:fields", *sets, *WHY).code == 0
@@ -183,6 +187,20 @@ def test_a_discarded_row_is_counted_and_open_no_more(own_lake):
     line = "SELECT rows_in, published, discarded FROM system.row_ledger WHERE business_date = '2024-01-02' "
     (newest,) = query(own_lake, line + "AND table_name = 'silver.transactions' ORDER BY recorded_at DESC LIMIT 1")
     assert newest == {"rows_in": 4, "published": 2, "discarded": 1}
+
+
+def test_a_refused_file_is_explained_and_can_only_be_discarded_or_sent_again(own_lake):
+    (own_lake / "landing" / "transactions" / "2024-01-05.csv").write_bytes(b"no,such,header\n1,2,3\n")
+    assert lakehouse(own_lake, "run").code == 3
+    (row,) = rows(own_lake, "--rule", "file:header")
+    shown = quarantine(own_lake, "explain", row["id"]).out
+    assert "the landing reader refused the whole file: file:header" in shown
+    assert "A corrected file of the same name replaces it" in shown
+    refused = quarantine(own_lake, "fix", "--id", row["id"], "--set", "Quantity=1", *WHY)
+    assert (refused.code, "was refused as a whole" in refused.err) == (1, True)
+    assert quarantine(own_lake, "discard", "--id", row["id"], *WHY).code == 0
+    assert [day["business_date"] for day in lakehouse(own_lake, "status", "--json").data["held"]] == ["2024-01-03"]
+    assert adds_up(own_lake)
 
 
 def test_a_released_day_is_published_and_lapses_with_new_data(own_lake):
