@@ -328,7 +328,7 @@ class _Trial:
             fault.columns,
             fault.what,
             planted.planted,
-            caught,
+            dict(sorted(caught.items(), key=lambda rule: (-rule[1], rule[0]))),
             stopped=rejected or (after.held is not None and before.held is None),
             set_aside=max(0, after.tally.duplicate - before.tally.duplicate),
         )
