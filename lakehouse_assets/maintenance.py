@@ -17,11 +17,12 @@ from typing import Any
 import dagster as dg
 
 from lakehouse_assets.layers import pool_of
+from quality.decisions import DECISIONS
 from quality.ledger import LEDGER
 from resources.engine import Engine, MissingTableError
 from resources.landing_files import FILES
 
-SYSTEM_TABLES = (FILES.name, LEDGER.name)
+SYSTEM_TABLES = (FILES.name, LEDGER.name, DECISIONS.name)
 """The tables that are no assets."""
 
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)

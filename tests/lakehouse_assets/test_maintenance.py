@@ -37,6 +37,7 @@ TABLES = [
     "gold.weekly_sales_summary",
     "system.landing_files",
     "system.row_ledger",
+    "system.decisions",
 ]
 
 
