@@ -169,6 +169,8 @@ def classified(lines: DataFrame) -> DataFrame:
     """Tell sales from cancellations, bad debt and stock adjustments."""
     kind = (
         F.when(F.col("invoice_no").startswith("C"), "cancellation")
+        # Without its number a line is rejected for that, and not for being no sale, too.
+        .when(F.col("invoice_no").isNull() & (F.col("quantity") < 0), "cancellation")
         .when(F.col("invoice_no").startswith("A"), "bad_debt")
         .when(F.col("unit_price") == 0, "adjustment")
         .otherwise("sale")

@@ -83,7 +83,8 @@ def test_lines_that_say_the_same_have_one_key_and_any_difference_makes_another(e
     ],
 )
 def test_the_kind_follows_the_invoice_before_the_price(engine, invoice, price, kind):
-    frame = engine.session().createDataFrame([(invoice, Decimal(price))], "invoice_no string, unit_price decimal(18,3)")
+    columns = "invoice_no string, quantity int, unit_price decimal(18,3)"
+    frame = engine.session().createDataFrame([(invoice, -1, Decimal(price))], columns)
     assert picked(classified(frame), "kind") == [(kind,)]
 
 
@@ -127,3 +128,7 @@ def test_what_is_odd_about_a_line_is_said_and_the_line_is_kept(engine):
 def test_a_sale_without_units_is_rejected(engine):
     lines = [sale("536365", Quantity="0"), sale("536366", Quantity="-6"), sale("536367", Quantity="-6", UnitPrice="0")]
     assert picked(judged(engine, *lines), RULES) == [(["row:sale_has_units"],), (["row:sale_has_units"],), ([],)]
+
+
+def test_a_cancellation_that_lost_its_number_is_refused_for_that_alone(engine):
+    assert picked(judged(engine, sale("", Quantity="-6")), RULES) == [(["invoice_no:not_null"],)]
