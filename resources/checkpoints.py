@@ -10,12 +10,10 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
-from pyspark.sql.connect.client.retries import RetryPolicy
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pyspark.sql.connect.client.retries import RetryPolicy
 
 _LOST = re.compile(r"Missing commit file: expected version \d+, found (\d+)")
 """What Sail says; it names the commit before the version it was to read, and no table."""
@@ -23,15 +21,11 @@ _REMEMBERED = 10_000
 _TABLES_OF_A_FRAME = 50
 
 
-class CheckpointsOnDemand(RetryPolicy):  # type: ignore[misc]  # pyspark has no types here
-    """Has a session's client ask again once the version that Sail did not find has a checkpoint of its own.
-
-    Sail finds its versions before it computes the first row, so that no row comes twice.
-    """
+class CheckpointsOnDemand:
+    """What a session's frames read, so that a version that Sail does not find gets a checkpoint of its own."""
 
     def __init__(self) -> None:
         """Know of no frame yet."""
-        super().__init__(max_retries=_TABLES_OF_A_FRAME, initial_backoff=0)
         self._pinned: deque[tuple[str, Mapping[str, str], int]] = deque(maxlen=_REMEMBERED)
 
     def pin(self, location: str, options: Mapping[str, str], version: int) -> None:
@@ -44,9 +38,24 @@ class CheckpointsOnDemand(RetryPolicy):  # type: ignore[misc]  # pyspark has no 
         """
         self._pinned.append((location, options, version))
 
-    def can_retry(self, exception: BaseException) -> bool:
-        """Whether the error is about versions that frames were pinned to, and those have checkpoints now."""
-        lost = _LOST.search(str(exception))
+    def retry_policy(self) -> RetryPolicy:
+        """Return what has a session's client ask again once there is the checkpoint.
+
+        Sail finds its versions before it computes the first row, so that no row comes twice.
+        """
+        from pyspark.sql.connect.client.retries import RetryPolicy
+
+        make = self._make
+
+        class OnceThereIsACheckpoint(RetryPolicy):  # type: ignore[misc]  # pyspark has no types here
+            def can_retry(self, exception: BaseException) -> bool:
+                return make(exception)
+
+        return OnceThereIsACheckpoint(max_retries=_TABLES_OF_A_FRAME, initial_backoff=0)
+
+    def _make(self, error: BaseException) -> bool:
+        """Whether an error is about versions that frames were pinned to, and those have checkpoints now."""
+        lost = _LOST.search(str(error))
         if lost is None:
             return False
         version = int(lost[1]) + 1
@@ -57,6 +66,9 @@ class CheckpointsOnDemand(RetryPolicy):  # type: ignore[misc]  # pyspark has no 
 
 def _has_checkpoint(location: str, options: Mapping[str, str], version: int) -> bool:
     """Give a version its checkpoint; whether it has one now."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
     try:
         DeltaTable(location, version=version, storage_options=dict(options)).create_checkpoint()
     except DeltaError:  # the version is gone, as Sail's own error says

@@ -14,6 +14,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from resources.checkpoints import CheckpointsOnDemand
 from resources.delta_tables import after_commit, commit_properties, has_happened, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
-    from resources.checkpoints import CheckpointsOnDemand
     from resources.data_files import DataFile, Partition
     from resources.engine import Batches, Gate, Part, R, T, TableLayout, Token
     from resources.predicates import Predicate
@@ -75,8 +75,6 @@ def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
     from pyspark.sql.connect.client import DefaultChannelBuilder
     from pyspark.sql.connect.session import SparkSession as ConnectSession
 
-    from resources.checkpoints import CheckpointsOnDemand
-
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     channel = DefaultChannelBuilder(f"sc://localhost:{server.listening_address[1]}", [_IDENTITY_ONLY])
@@ -84,7 +82,7 @@ def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
     # In one process there is nothing to attach to again, and a dead server (Ctrl-C stops it) is dead at once.
     session.client.disable_reattachable_execute()
     checkpoints = CheckpointsOnDemand()
-    session.client.set_retry_policies([checkpoints])
+    session.client.set_retry_policies([checkpoints.retry_policy()])
     session.conf.set("spark.sql.session.timeZone", "UTC")
     return server, session, checkpoints
 

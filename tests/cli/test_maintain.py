@@ -77,9 +77,9 @@ def test_every_table_is_optimized_and_says_the_same(busy_lake):
     again = lakehouse(busy_lake, "maintain", "optimize", "--all")
 
     assert again.out == "10 tables left alone: no partition has more than one small file.\n"
-    newest = version(busy_lake, "bronze/transactions")
+    received = DeltaTable(busy_lake / "bronze" / "transactions").count()
     lakehouse(busy_lake, "run")
-    assert version(busy_lake, "bronze/transactions") == newest, "nothing is taken in twice"
+    assert DeltaTable(busy_lake / "bronze" / "transactions").count() == received, "nothing is taken in twice"
 
 
 def test_one_partition_of_one_table_is_optimized(busy_lake):
