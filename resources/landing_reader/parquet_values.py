@@ -59,7 +59,10 @@ def cast_lossless(column: pa.Array, expected: pa.DataType, name: str) -> pa.Arra
 
 
 def has_room(declared: pa.DataType, given: pa.DataType) -> bool:
-    """Whether every value of a type, whatever it is, is one of the declared type."""
+    """Whether a type is the declared one or a narrower one of its kind; of decimals, one with no more places.
+
+    How many digits a decimal has is mostly a default of whoever wrote it; a value that has too many is refused.
+    """
     if isinstance(given, pa.DictionaryType):
         return has_room(declared, given.value_type)
     if pa.types.is_null(given):
@@ -67,8 +70,7 @@ def has_room(declared: pa.DataType, given: pa.DataType) -> bool:
     if pa.types.is_integer(given) and pa.types.is_integer(declared):
         return bool(given.bit_width + pa.types.is_unsigned_integer(given) <= declared.bit_width)
     if pa.types.is_decimal(given) and pa.types.is_decimal(declared):
-        whole = given.precision - given.scale <= declared.precision - declared.scale
-        return bool(whole and given.scale <= declared.scale)
+        return bool(given.scale <= declared.scale)
     return _kind(given) == _kind(declared)
 
 
