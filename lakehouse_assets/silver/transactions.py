@@ -172,7 +172,7 @@ def classified(lines: DataFrame) -> DataFrame:
         # Without its number a line is rejected for that, and not for being no sale, too.
         .when(F.col("invoice_no").isNull() & (F.col("quantity") < 0), "cancellation")
         .when(F.col("invoice_no").startswith("A"), "bad_debt")
-        .when(F.col("unit_price") == 0, "adjustment")
+        .when(F.coalesce(F.col("unit_price"), F.lit(0)) == 0, "adjustment")  # without its price, likewise
         .otherwise("sale")
     )
     return lines.withColumn("kind", kind)

@@ -132,3 +132,9 @@ def test_a_sale_without_units_is_rejected(engine):
 
 def test_a_cancellation_that_lost_its_number_is_refused_for_that_alone(engine):
     assert picked(judged(engine, sale("", Quantity="-6")), RULES) == [(["invoice_no:not_null"],)]
+
+
+@pytest.mark.parametrize(("price", "rule"), [("", "not_null"), ("free", "readable")])
+def test_an_adjustment_that_lost_its_price_is_rejected_for_that_alone(engine, price, rule):
+    line = sale("536415", Quantity="-3", UnitPrice=price)
+    assert picked(judged(engine, line), RULES) == [([f"unit_price:{rule}"],)]
