@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.console import CommandError
-from resources.delta_tables import is_written
+from resources.delta_tables import commits, is_written
 from resources.engine import MissingTableError
 from resources.storage import delta_options, names_below, table_uri
 
@@ -72,7 +72,11 @@ class Lake:
                 "(LAKEHOUSE_ROOT says which lake)"
             )
         newest = self._opened(table)
-        version = self.version if self.as_of is None else _version_at(table, newest, self.as_of)
+        version = (
+            self.version
+            if self.as_of is None
+            else _version_at(table, table_uri(self.root, table), newest.version(), self.as_of)
+        )
         if version is None:
             return newest
         if not 0 <= version <= newest.version():
@@ -135,15 +139,12 @@ def _mentions(sql: str, table: str) -> bool:
     return re.search(rf'\b{layer}"?\s*\.\s*"?{re.escape(name)}\b', sql, re.IGNORECASE) is not None
 
 
-def _version_at(table: str, opened: DeltaTable, when: dt.datetime) -> int:
+def _version_at(table: str, location: str, newest: int, when: dt.datetime) -> int:
     """Return the version that readers saw at a time (delta-rs itself answers any time, with the nearest version)."""
-    commits = [
-        (int(commit["version"]), dt.datetime.fromtimestamp(commit["timestamp"] / 1000, tz=dt.UTC))
-        for commit in opened.history()
-    ]
-    first = min(at for _, at in commits)
+    past = commits(location, newest)
+    first = min(commit.at for commit in past)
     if when < first:
         raise CommandError(f"{table} did not exist at {when.isoformat()}: its first commit is of {first.isoformat()}")
     if when > dt.datetime.now(tz=dt.UTC):
         raise CommandError(f"{when.isoformat()} lies in the future; {table} is known up to now")
-    return max(version for version, at in commits if at <= when)
+    return max(commit.version for commit in past if commit.at <= when)

@@ -22,10 +22,15 @@ _TABLES_OF_A_FRAME = 50
 
 
 class CheckpointsOnDemand:
-    """What a session's frames read, so that a version that Sail does not find gets a checkpoint of its own."""
+    """What a session's frames read, so that a version that Sail does not find gets a checkpoint of its own.
+
+    Attributes:
+        made: how many there are by now; whoever failed while it grew can ask again.
+    """
 
     def __init__(self) -> None:
         """Know of no frame yet."""
+        self.made = 0
         self._pinned: deque[tuple[str, Mapping[str, str], int]] = deque(maxlen=_REMEMBERED)
 
     def pin(self, location: str, options: Mapping[str, str], version: int) -> None:
@@ -39,9 +44,9 @@ class CheckpointsOnDemand:
         self._pinned.append((location, options, version))
 
     def retry_policy(self) -> RetryPolicy:
-        """Return what has a session's client ask again once there is the checkpoint.
+        """Return what looks at every error that a session's client gets; a question about a plan is asked again then.
 
-        Sail finds its versions before it computes the first row, so that no row comes twice.
+        The client cannot ask again for a result: it asks for the rest of what has failed, which is not there.
         """
         from pyspark.sql.connect.client.retries import RetryPolicy
 
@@ -61,6 +66,7 @@ class CheckpointsOnDemand:
         version = int(lost[1]) + 1
         tables = {location: options for location, options, pinned in self._pinned if pinned == version}
         given = [_has_checkpoint(location, options, version) for location, options in tables.items()]
+        self.made += sum(given)
         return any(given)
 
 

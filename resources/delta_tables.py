@@ -10,13 +10,16 @@ A table's version 0 is its creation, without rows; it counts as written from its
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.data_files import log_actions
 from resources.engine import ClusteredTableError, MissingTableError, TableError
 from resources.storage import create_text, delta_options, is_local, table_uri
 
@@ -47,6 +50,7 @@ _STATISTICS_COLUMNS = "delta.dataSkippingStatsColumns"
 _EXPIRED_LOG_CLEANUP = "delta.enableExpiredLogCleanup"
 _ATTEMPTS = 50
 _OURS = "userMetadata"
+_AT_ONCE = 16
 _KNOWN_COMMIT_KEYS = {
     "timestamp",
     "operation",
@@ -118,7 +122,7 @@ class DeltaTables:
         Raises:
             MissingTableError: the table was never written.
         """
-        return commits(self._written(table), limit)
+        return commits(table_uri(self.root, table), int(self._written(table).version()), limit)
 
     def _open(self, table: str) -> DeltaTable | None:
         from deltalake import DeltaTable
@@ -382,17 +386,37 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     return type_
 
 
-def commits(opened: DeltaTable, limit: int | None) -> list[Commit]:
-    """Return a table's commits, newest first."""
-    return [_commit(entry) for entry in opened.history(limit)]
+def commits(location: str, newest: int, limit: int | None = None) -> list[Commit]:
+    """Return a table's commits up to a version, newest first, as far back as its log goes.
+
+    delta-rs's own history counts down from the version it has opened, and gives commits the wrong numbers where
+    somebody has committed since.
+
+    Args:
+        location: where the table lies.
+        newest: the version to start from.
+        limit: how many commits to return at most.
+    """
+    last = newest - (newest + 1 if limit is None else limit)
+    found: list[Commit] = []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # an object store takes its time for each answer
+        for start in range(newest, max(last, -1), -_AT_ONCE):
+            versions = range(start, max(start - _AT_ONCE, last, -1), -1)
+            several = pool.map(functools.partial(log_actions, location), versions)
+            for version, actions in zip(versions, several, strict=True):
+                about = next((action["commitInfo"] for action in actions if "commitInfo" in action), None)
+                if about is None:  # cleaned up
+                    return found
+                found.append(_commit(version, about))
+    return found
 
 
-def _commit(entry: Mapping[str, Any]) -> Commit:
+def _commit(version: int, entry: Mapping[str, Any]) -> Commit:
     kept = json.loads(entry[_OURS]) if entry.get(_OURS, "").startswith("{") else {}
     kept |= {name: str(value) for name, value in entry.items() if name not in _KNOWN_COMMIT_KEYS}
     at = dt.datetime.fromtimestamp(entry["timestamp"] / 1000, tz=dt.UTC)
     return Commit(
-        int(entry["version"]),
+        version,
         at,
         str(entry["operation"]),
         kept,

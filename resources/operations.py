@@ -113,7 +113,8 @@ class DeltaOperations(DeltaTables, ABC):
         if is_clustered(opened):
             needed = chosen  # Spark knows what is not in its cluster yet
         elif zorder:
-            ordered = put_in_order(table_uri(self.root, table), commits(opened, None), zorder)
+            location = table_uri(self.root, table)
+            ordered = put_in_order(location, commits(location, int(opened.version())), zorder)
             needed = {partition: files for partition, files in chosen.items() if not is_ordered(files, ordered)}
         else:
             needed = {partition: files for partition, files in chosen.items() if is_scattered(files)}
@@ -194,7 +195,7 @@ class DeltaOperations(DeltaTables, ABC):
         opened = self._written(table)
         groups = by_partition(data_files(opened))
         files = [file for group in groups.values() for file in group]
-        about, protocol, past = opened.metadata(), opened.protocol(), commits(opened, None)
+        about, protocol, past = opened.metadata(), opened.protocol(), self.history(table)
         return Description(
             table=table,
             location=table_uri(self.root, table),

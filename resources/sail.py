@@ -79,8 +79,8 @@ def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
     server.start(background=True)
     channel = DefaultChannelBuilder(f"sc://localhost:{server.listening_address[1]}", [_IDENTITY_ONLY])
     session = ConnectSession.builder.channelBuilder(channel).create()
-    # In one process there is nothing to attach to again, and a dead server (Ctrl-C stops it) is dead at once.
-    session.client.disable_reattachable_execute()
+    # Results must stay reattachable: only then does Sail say that one is complete, and a query that panics does not end
+    # like one that is done. Nothing is tried again: a dead server (Ctrl-C stops it) is dead at once.
     checkpoints = CheckpointsOnDemand()
     session.client.set_retry_policies([checkpoints.retry_policy()])
     session.conf.set("spark.sql.session.timeZone", "UTC")
@@ -122,7 +122,7 @@ class SailEngine(DeltaOperations):
 
     def collect(self, frame: DataFrame) -> pa.Table:
         """Run a frame and return its result."""
-        return frame.toArrow()
+        return _answered(frame.toArrow)
 
     def measured(self) -> AbstractContextManager[dict[str, float]]:
         """Know nothing: what runs in this process is in the process's own figures."""
@@ -296,6 +296,27 @@ def _stream(frame: DataFrame | pa.Table) -> Iterator[pa.RecordBatch]:
         yield from frame.to_batches()
         return
     client = frame.sparkSession.client
-    for item in client.to_table_as_iterator(frame._plan.to_proto(client), {}):  # noqa: SLF001 - no public stream
+
+    def begun() -> tuple[Any, Iterator[Any]]:
+        items = client.to_table_as_iterator(frame._plan.to_proto(client), {})  # noqa: SLF001 - no public stream
+        return next(items), items
+
+    first, items = _answered(begun)
+    for item in itertools.chain([first], items):
         if isinstance(item, pa.Table):
             yield from item.to_batches()
+
+
+def _answered(ask: Callable[[], T]) -> T:
+    """Ask Sail, and again as long as versions that it did not find get their checkpoints.
+
+    Sail finds its versions before it computes the first row, so that no row comes twice.
+    """
+    checkpoints = _start()[2]
+    while True:
+        made = checkpoints.made
+        try:
+            return ask()
+        except Exception:
+            if checkpoints.made == made:
+                raise

@@ -185,7 +185,7 @@ class SparkEngine(DeltaOperations):
                 write_id = self._execute(layout.name, statement, metadata)
             finally:
                 self.session().catalog.dropTempView(source)
-        return self._own_version(layout.name, write_id)
+        return self._own_version(layout.name, write_id, int(opened.version()))
 
     def _created(self, layout: TableLayout) -> DeltaTable:
         if not layout.cluster_by:
@@ -222,7 +222,7 @@ class SparkEngine(DeltaOperations):
             statement += f" WHERE {_is_one_of(list(files))}"
         if zorder:
             statement += f" ZORDER BY ({', '.join(f'`{name}`' for name in zorder)})"
-        return self._version_with(table, self._execute(table, statement, metadata, _FILE_SIZES))
+        return self._version_with(table, self._execute(table, statement, metadata, _FILE_SIZES), int(opened.version()))
 
     def _delete_stale(self, table: str, hours: int, metadata: Mapping[str, str] | None) -> None:
         statement = f"VACUUM delta.`{self._path(table)}` RETAIN {hours} HOURS"
@@ -230,7 +230,8 @@ class SparkEngine(DeltaOperations):
 
     def _restore(self, table: str, version: int, metadata: Mapping[str, str] | None) -> int:
         statement = f"RESTORE TABLE delta.`{self._path(table)}` TO VERSION AS OF {version}"
-        return self._own_version(table, self._execute(table, statement, metadata))
+        since = int(self._written(table).version())
+        return self._own_version(table, self._execute(table, statement, metadata), since)
 
     def _path(self, table: str) -> str:
         return spark_path(table_uri(self.root, table))
@@ -275,7 +276,7 @@ class SparkEngine(DeltaOperations):
         writer = ready.write.format("delta").mode(mode).options(userMetadata=kept, **options)
         with _refusals(layout.name):
             writer.save(self._path(layout.name))
-        return self._version_with(layout.name, write_id)
+        return self._version_with(layout.name, write_id, int(opened.version()))
 
     def _execute(
         self,
@@ -298,19 +299,16 @@ class SparkEngine(DeltaOperations):
                     session.conf.unset(name)
         return write_id
 
-    def _version_with(self, table: str, write_id: str) -> int | None:
-        """Return the version that a write of ours made, or None where it made none."""
-        opened = self._open(table)
-        if opened is None:
-            return None
-        for limit in (20, None):  # others may have committed since
-            for commit in commits(opened, limit):
-                if commit.metadata.get(_WRITE_ID) == write_id:
-                    return commit.version
+    def _version_with(self, table: str, write_id: str, since: int) -> int | None:
+        """Return the version after an earlier one that a write of ours made, or None where it made none."""
+        newest = int(self._written(table).version())
+        for commit in commits(table_uri(self.root, table), newest, newest - since):
+            if commit.metadata.get(_WRITE_ID) == write_id:
+                return commit.version
         return None
 
-    def _own_version(self, table: str, write_id: str) -> int:
-        version = self._version_with(table, write_id)
+    def _own_version(self, table: str, write_id: str, since: int) -> int:
+        version = self._version_with(table, write_id, since)
         return int(self._written(table).version()) if version is None else version
 
 

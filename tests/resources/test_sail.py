@@ -8,6 +8,8 @@ import time
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
 from resources import sail
 from resources.engine import TableError, TableLayout, Token
@@ -47,6 +49,21 @@ def test_a_result_streams_in_batches_without_being_collected(lake_root):
     rest = list(stream)
     assert first.num_rows < 200_000
     assert first.num_rows + sum(batch.num_rows for batch in rest) == 200_000
+
+
+def test_a_query_that_panics_is_an_error_and_not_a_result_with_fewer_rows(lake_root):
+    engine = SailEngine(str(lake_root))
+    two = engine.session().createDataFrame([(day(1), "a"), (day(1), "b")], "business_date date, text string")
+    text = F.col("text")
+    hashed = F.xxhash64(F.coalesce(F.concat(F.length(text).cast("string"), F.lit(":"), text), F.lit("-")))
+    good = two.select("business_date", hashed.alias("number"))
+    panics = two.withColumn("text", F.lit(None).cast("string")).select("business_date", hashed.alias("number"))
+    frame = good.union(panics).union(good)
+    with pytest.raises(PySparkException):
+        engine.collect(frame)
+    with pytest.raises(PySparkException):
+        engine.publish(LAYOUT, frame, Predicate("business_date", (day(1),)))
+    assert engine.version(LAYOUT.name) is None
 
 
 def test_the_session_counts_in_utc_and_is_one_per_process(lake_root):
