@@ -301,7 +301,8 @@ class SparkEngine(DeltaOperations):
 
     def _version_with(self, table: str, write_id: str, since: int) -> int | None:
         """Return the version after an earlier one that a write of ours made, or None where it made none."""
-        newest = int(self._written(table).version())
+        opened = self._open(table)
+        newest = since if opened is None else int(opened.version())
         for commit in commits(table_uri(self.root, table), newest, newest - since):
             if commit.metadata.get(_WRITE_ID) == write_id:
                 return commit.version

@@ -168,7 +168,9 @@ def test_a_weekend_deletes_what_has_been_out_of_use_for_a_week(line):
     assert changed == {"silver.transactions"}
 
 
-def test_a_table_waits_for_its_writer_and_the_others_do_not(line):
+def test_a_table_waits_for_its_writer_and_the_others_do_not(landing_root, tmp_path):
+    # Two threads would share the one connection of an ephemeral instance, and end each other's transactions.
+    line = Line(landing_root, instance=dg.DagsterInstance.local_temp(str(tmp_path)))
     scatter(line, 2)
     storage = line.instance.event_log_storage
     storage.initialize_concurrency_limit_to_default("bronze_transactions")
