@@ -173,7 +173,7 @@ def test_a_table_waits_for_its_writer_and_the_others_do_not(landing_root, tmp_pa
     line = Line(landing_root, instance=dg.DagsterInstance.local_temp(str(tmp_path)))
     scatter(line, 2)
     storage = line.instance.event_log_storage
-    storage.initialize_concurrency_limit_to_default("bronze_transactions")
+    storage.set_concurrency_slots("bronze_transactions", 1)
     assert storage.claim_concurrency_slot("bronze_transactions", "some writer", "bronze__transactions").is_claimed
     done: list[dg.ExecuteInProcessResult] = []
     night = threading.Thread(target=lambda: done.append(run(line, "optimize_tables")))
