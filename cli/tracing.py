@@ -15,6 +15,7 @@ from cli.console import CommandError
 from cli.proof import Lines
 from lakehouse_assets.layers import ContractTable
 from lakehouse_assets.recomputation import Recomputation, fitted
+from quality.casting import named
 from quality.contract import columns_of
 from quality.current import current_rows
 from quality.decisions import DISCARD, FIX, Place, decisions_about
@@ -211,7 +212,7 @@ class Tracer:
 
         if not places.num_rows:
             return []
-        record = F.to_json(F.struct(*[F.col(name).cast("string").alias(name) for name in sources]))
+        record = F.to_json(F.struct(*[named(name).cast("string").alias(name) for name in sources]))
         sent = F.coalesce(F.col("raw_record"), F.col("reject_reason"), record).alias(_RECEIVED)
         rows = bronze.select("business_date", *POINTERS, sent)
         return list(self.again.engine.collect(self.again.semi_joined(rows, places, by)).to_pylist())

@@ -24,6 +24,18 @@ _WIDEST = "decimal(38,19)"
 """Holds every bigint, and as many digits after the point: a difference beyond them is not seen."""
 
 
+def named(name: str) -> Column:
+    """Return the column of a name, whatever it holds: bare, a dot in it would ask for a field of a struct."""
+    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+    return F.col(quoted(name))
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as an engine's SQL takes it for one name."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def typed(contract: type[Contract]) -> Callable[[DataFrame], DataFrame]:
     """Return a transform that types every column with a ``source``, for ``DataFrame.transform``.
 
@@ -31,18 +43,18 @@ def typed(contract: type[Contract]) -> Callable[[DataFrame], DataFrame]:
     null. Numbers are taken only if they fit the type exactly: ``"17850.0"`` is the integer 17850, ``"1.5"`` is not
     one, and ``"0.0005"`` is no decimal of three digits. Times need a whole date; those without a zone are UTC.
     """
-    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+    from pyspark.sql import functions as F  # noqa: N812
 
     def apply(frame: DataFrame) -> DataFrame:
         columns = [column for column in columns_of(contract) if column.source is not None]
         sources = list(dict.fromkeys(column.source for column in columns if column.source))
         types = {field.name: field.dataType for field in frame.schema.fields}
         targets = {column.name.lower() for column in columns}
-        kept = [name for name in types if name not in sources and name.lower() not in targets]
+        kept = [named(name) for name in types if name not in sources and name.lower() not in targets]
         # As text: engines write decimals and times into JSON differently.
-        received = F.struct(*[F.col(name).cast("string").alias(name) for name in sources]).alias(RECEIVED)
+        received = F.struct(*[named(name).cast("string").alias(name) for name in sources]).alias(RECEIVED)
         return frame.select(
-            *kept, received, *[_cast(F.col(c.source), types[c.source], c).alias(c.name) for c in columns if c.source]
+            *kept, received, *[_cast(named(c.source), types[c.source], c).alias(c.name) for c in columns if c.source]
         )
 
     return apply

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from quality.casting import named
 from resources.engine import TableLayout
 from resources.predicates import Predicate
 
@@ -195,7 +196,7 @@ def heed(engine: Engine, bronze: DataFrame, decided: Decided, sources: Sequence[
         frame = frame.join(F.broadcast(_frame(engine, discards, [])), on=[*_KEYS, _RECORD], how="left_anti")
     if fixes:
         frame = _fixed(engine, frame, fixes, sources)
-    return Heeded(frame.select(*bronze.columns), frozenset(fixes), frozenset(discards))
+    return Heeded(frame.select(*map(named, bronze.columns)), frozenset(fixes), frozenset(discards))
 
 
 def at_places(engine: Engine, bronze: DataFrame, places: Collection[Place]) -> DataFrame:
@@ -205,7 +206,7 @@ def at_places(engine: Engine, bronze: DataFrame, places: Collection[Place]) -> D
     record = F.coalesce(F.col("source_record"), F.lit(_ABOUT_THE_FILE))
     asked = F.broadcast(_frame(engine, dict.fromkeys(places), []))
     joined = bronze.withColumn(_RECORD, record).join(asked, on=[*_KEYS, _RECORD], how="left_semi")
-    return joined.select(*bronze.columns)
+    return joined.select(*map(named, bronze.columns))
 
 
 def _fixed(engine: Engine, frame: DataFrame, fixes: Mapping[Place, Decision], sources: Sequence[str]) -> DataFrame:
@@ -220,12 +221,12 @@ def _fixed(engine: Engine, frame: DataFrame, fixes: Mapping[Place, Decision], so
     for number, name in enumerate(columns):
         text, given = F.col(f"_text{number}"), F.coalesce(F.col(f"_given{number}"), F.lit(False))  # noqa: FBT003
         value = _cast(text, types[name])
-        changed[name] = F.when(given, value).otherwise(F.col(name))
+        changed[name] = F.when(given, value).otherwise(named(name))
         misfit = given & text.isNotNull() & value.isNull()
         told = F.concat(F.lit("fix: "), text, F.lit(f" is no {types[name].simpleString()} for {name}"))
         reason = F.when(misfit, told).otherwise(reason)
     changed["reject_reason"] = reason
-    return joined.select(*[changed.get(name, F.col(name)).alias(name) for name in types])
+    return joined.select(*[changed.get(name, named(name)).alias(name) for name in types])
 
 
 def _cast(text: Column, wanted: DataType) -> Column:

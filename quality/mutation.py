@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from quality.audit import Audit, DayTally, HeldError
+from quality.casting import named
 from quality.contract import columns_of, day_rules_of
 from quality.current import current_rows
 from quality.day_rules import KNOWN_FROM, earlier_figures, trailing
@@ -289,14 +290,12 @@ class _Trial:
 
     def _received(self) -> pa.Table:
         """Return the day's rows that count, with decisions heeded, as text."""
-        from pyspark.sql import functions as F  # noqa: N812
-
         engine, terms = self._engine, self._subject.terms
         sources = [column.source for column in columns_of(terms.contract) if column.source]
         bronze = engine.read(self._subject.bronze, Predicate("business_date", (self._day,)))
         current = current_rows(engine, bronze, [self._day]).frame
         frame = heed(engine, current, decisions_about(engine, terms.name, [self._day]), sources).frame
-        as_text = [F.col(name).cast("string").alias(name) if name in sources else F.col(name) for name in frame.columns]
+        as_text = [named(name).cast("string").alias(name) if name in sources else named(name) for name in frame.columns]
         placed = frame.select(*as_text).orderBy("source_file", "source_record")
         return engine.collect(placed)
 

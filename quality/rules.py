@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from quality.casting import RECEIVED
+from quality.casting import RECEIVED, quoted
 from quality.contract import columns_of, custom_rules_of, day_rules_of
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _presence(column: ContractColumn, *, received: bool) -> list[Rule]:
     def blank() -> Column:
         from pyspark.sql import functions as F  # noqa: N812
 
-        sent = F.trim(F.col(f"{RECEIVED}.{column.source}"))
+        sent = F.trim(F.col(f"{RECEIVED}.{quoted(column.source or '')}"))
         return sent.isNull() | (sent == "")
 
     name, own = column.name, (column.name,)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import pyarrow as pa
 import pyspark.sql.types as T  # noqa: N812
 import pytest
 
 from quality.casting import RECEIVED, typed
 from quality.contract import Contract, column
+from quality.rules import broken, compile_rules
 
 
 class Everything(Contract):
@@ -128,3 +130,19 @@ def test_a_typed_value_that_does_not_fit_exactly_is_null(engine):
     session = engine.session()
     frame = session.sql("SELECT * FROM VALUES (CAST(3000000000 AS BIGINT)), (CAST(20 AS BIGINT)) AS t(level)")
     assert [row.level for row in frame.transform(typed(Small)).collect()] == [None, 20]
+
+
+@pytest.mark.parametrize("name", ["Shop.Id", 'Shop "Id"', "Shop`Id"])
+def test_a_source_column_may_have_any_name(engine, name):
+    class Shops(Contract):
+        shop: T.IntegerType = column("a shop", source=name, nullable=True)
+
+    given = pa.table({name: ["7", "six", " "], "Till.No": ["1", "2", "3"]})
+    frame = engine.session().createDataFrame(given).transform(typed(Shops))
+    unreadable = broken(compile_rules(Shops, received=True)).alias("broken")
+    rows = [row.asDict(recursive=True) for row in frame.select("*", unreadable).collect()]
+    assert rows == [
+        {"Till.No": "1", RECEIVED: {name: "7"}, "shop": 7, "broken": []},
+        {"Till.No": "2", RECEIVED: {name: "six"}, "shop": None, "broken": ["shop:readable"]},
+        {"Till.No": "3", RECEIVED: {name: " "}, "shop": None, "broken": []},
+    ]

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 
+import pyarrow as pa
 import pytest
 
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
-from quality.decisions import DISCARD, FIX, RELEASE, Decision, Place, decisions_about, record_decisions
+from quality.decisions import (
+    DISCARD,
+    FIX,
+    RELEASE,
+    Decided,
+    Decision,
+    Place,
+    at_places,
+    decisions_about,
+    heed,
+    record_decisions,
+)
 from quality.publication import publish_received
 from quality.replay import judged_again
 from resources.bronze_rows import bronze_layout
@@ -96,6 +108,19 @@ def test_a_fix_that_is_not_enough_leaves_the_row_open_with_what_was_judged(engin
     decide(engine, FIX, 2, corrected={"Quantity": "sixish"})
     assert publish(engine, [sale("1"), BAD]).replayed == 0
     assert quarantine(engine, "status", "offending_values") == [("open", '{"quantity": "sixish"}')]
+
+
+@pytest.mark.parametrize("name", ["Shop.Id", 'Shop "Id"', "Shop`Id"])
+def test_a_column_of_any_name_is_fixed_and_kept(engine, name):
+    place = {"business_date": [day(1)] * 2, "source_file": [FILE] * 2, "source_version": ["v1"] * 2}
+    given = pa.table({**place, "source_record": [1, 2], "reject_reason": pa.nulls(2, "string"), name: ["six", "7"]})
+    bronze = engine.session().createDataFrame(given)
+    where = Place(day(1), FILE, "v1", 1)
+    decided = Decided({where: Decision(FIX, "silver.shops", where, "because", "ada", corrected={name: "6"})})
+    fixed = engine.collect(heed(engine, bronze, decided, [name]).frame).to_pylist()
+    assert sorted((row["source_record"], row[name]) for row in fixed) == [(1, "6"), (2, "7")]
+    (there,) = engine.collect(at_places(engine, bronze, [where])).to_pylist()
+    assert (there["source_record"], there[name]) == (1, "six")
 
 
 def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
