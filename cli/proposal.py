@@ -26,7 +26,7 @@ _HEAD = """\
 # Review it: take out the columns you do not want, and edit the lines of code (name, type, description).
 # Then: lakehouse contract accept {file}
 """
-_NOT_IN_A_NAME = re.compile(r"[ ,;{}()\n\t=]")
+_NOT_IN_A_NAME = re.compile(r'[ ,;{}()\n\t=."`]')
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST_LINE = 116
 _DECLARABLE = re.compile(r"string|int32|int64|date|timestamp|boolean|decimal\(\d+,\d+\)")
@@ -145,7 +145,7 @@ def _why_not(name: str, taken: set[str], bronze: BronzeFile, type_: str | None) 
     if name.casefold() in {each.casefold() for each in taken}:
         return f"{bronze.table} has a column of that name, or of one that differs only in case"
     if _NOT_IN_A_NAME.search(name):
-        return "a Delta column has none of these in its name: space , ; { } ( ) = tab, line end"
+        return 'a declared column has none of these in its name: space , ; { } ( ) = . " ` tab, line end'
     if bronze.landing_format == "ParquetFormat" and not _DECLARABLE.fullmatch(type_ or "string"):
         return f"its type {type_} is none that a ParquetFormat declares"
     return None

@@ -90,6 +90,20 @@ def test_a_proposal_has_what_one_needs_to_decide(drifted_lake, tmp_path):
     assert [(each["column"], each["is"]) for each in found["renamed"]] == [("InvoiceNo", "invoiceno")]
 
 
+def test_a_column_whose_name_cannot_be_declared_stays_rescued_and_the_proposal_says_why(tmp_path):
+    names = ["Shop.Id", 'Shop"Id"', "Shop`Id", "Shop Id"]
+    drop(
+        tmp_path,
+        f"{NEW}.csv",
+        csv_bytes([{**line, **dict.fromkeys(names, "7")} for line in sales_of(NEW, 3)], COLUMNS + names),
+    )
+    lakehouse(tmp_path, "run")
+    (proposal,) = lakehouse(tmp_path, "contract", "propose", "--json").data
+    assert proposal["columns"] == []
+    assert [(each["column"], each["rows"]) for each in proposal["stay_rescued"]] == [(name, 3) for name in names]
+    assert all("has none of these in its name" in each["why"] for each in proposal["stay_rescued"])
+
+
 def test_a_dry_run_shows_the_edits_and_changes_nothing(drifted_lake, tmp_path):
     file = tmp_path / "proposal.yaml"
     lakehouse(drifted_lake, "contract", "propose", "--out", str(file))
