@@ -24,12 +24,21 @@ from quality.decisions import (
 from quality.publication import publish_received
 from quality.replay import judged_again
 from resources.bronze_rows import bronze_layout
+from tests.conftest import ENGINES, requested_engine
 from tests.frames import TEN_LINES, bronze_products, bronze_table, bronze_transactions, product, refusal, unread
 from tests.scenario import TRANSACTIONS, day, rows, sale
+
+on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
 FILE = "transactions/2011-03-01.csv"
 BAD = sale("9", Quantity="six")
 WHOLE = sale("77")
+
+
+@pytest.fixture
+def engine(request, lake_root, monkeypatch):
+    """The embedded engine, or both: what may differ is how rows and decisions are joined and typed."""
+    return requested_engine(request, lake_root, monkeypatch)
 
 
 def decide(engine, action, record, table="silver.transactions", **about):
@@ -52,6 +61,7 @@ def quarantine(engine, *columns):
     return rows(engine, "silver.quarantine", *(columns or ("source_record", "status", "closed_by", "closed_why")))
 
 
+@on_both
 def test_a_fixed_record_is_published_with_its_correction_and_nothing_else_changes(engine):
     lines = [*TEN_LINES, BAD, sale("10", Quantity="seven")]
     publish(engine, lines)
@@ -75,6 +85,7 @@ def test_the_newest_decision_about_a_record_counts(engine):
     assert rows(engine, "silver.transactions", "quantity") == [(6,), (8,)]
 
 
+@on_both
 def test_a_discarded_record_is_taken_out_and_the_ledger_balances(engine):
     publish(engine, [sale("1"), BAD])
     decide(engine, DISCARD, 2, reason="a test of the till")
@@ -92,6 +103,7 @@ def test_what_is_said_of_a_refused_file_can_be_discarded(engine):
     assert quarantine(engine, "status") == [("discarded",)]
 
 
+@on_both
 def test_a_record_that_could_not_be_read_is_read_once_its_fix_gives_every_column(engine):
     lines = [sale("1"), unread("fields: 3 of 8", "7,x,y")]
     publish(engine, lines)
@@ -129,6 +141,7 @@ def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
     assert quarantine(engine, "rules", "status") == [(["invoiced_at:on_business_date"], "open")]
 
 
+@on_both
 def test_a_fix_of_a_typed_column_is_cast_and_a_text_that_does_not_fit_is_no_null(engine):
     lines = [product("1", list_price=None), product("2", reorder_level=None)]
     decide(engine, FIX, 1, "silver.products", corrected={"list_price": "3.39"})
@@ -169,6 +182,7 @@ def bad_day(batch_id=1):
     ]
 
 
+@on_both
 def test_a_released_day_is_published_with_its_bad_rows_in_quarantine(engine):
     assert publish(engine, bad_day()).reason_to_hold(transactions.terms.policy)
     decide(engine, RELEASE, None, batch_id=1, reason="the till was replaced")
