@@ -67,10 +67,9 @@ def counted(lake: Lake, selection: Selection) -> list[dict[str, Any]]:
 
 
 def _asked(lake: Lake, selection: Selection, columns: str, order: str) -> list[dict[str, Any]]:
-    import duckdb
-
     if selection.status not in STATUSES:
         raise CommandError(f"--status {selection.status}: there are {', '.join(STATUSES)}")
+    day = None if selection.day is None else day_of(selection.day)
     names = lake.names()
     if not names:
         raise CommandError(f"there are no tables under {lake.root} yet; `lakehouse run` makes them")
@@ -85,14 +84,11 @@ def _asked(lake: Lake, selection: Selection, columns: str, order: str) -> list[d
     parameters = {
         "status": selection.status,
         "table": selection.table,
-        "day": selection.day,
+        "day": day,
         "rule": selection.rule,
         "ids": list(selection.ids),
     }
-    try:
-        return rows(lake.connect(sql), sql, parameters)
-    except duckdb.ConversionException:
-        raise CommandError(f"--day {selection.day}: give a date like 2024-01-31") from None
+    return rows(lake.connect(sql), sql, parameters)
 
 
 def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:

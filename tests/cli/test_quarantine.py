@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from cli.lake import Lake
 from tests.cli.conftest import lakehouse
 
 
@@ -36,10 +39,11 @@ def test_rows_are_shown_for_people_up_to_a_limit(ask):
     assert 'quantity = "x"' in shown.out
 
 
-def test_a_day_that_is_none_is_one_sentence(ask):
-    refused = ask("quarantine", "list", "--day", "tomorrow")
-    assert refused.code == 1
-    assert "give a date like 2024-01-31" in refused.err
+@pytest.mark.parametrize("command", [["list"], ["show"], ["discard", "--reason", "because"]])
+def test_a_day_that_is_none_is_one_sentence_and_no_table_is_asked(ask, monkeypatch, command):
+    monkeypatch.setattr(Lake, "connect", None)
+    refused = ask("quarantine", *command, "--day", "tomorrow")
+    assert (refused.code, refused.err) == (1, "error: --day tomorrow: give a date like 2024-01-31\n")
 
 
 def test_a_lake_without_tables_says_what_to_do(lake_root):
