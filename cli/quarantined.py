@@ -113,17 +113,17 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
     for place, name in enumerate(table.schema.names):
         if pa.types.is_null(table.schema.field(name).type):  # a column without any value is text to a condition
             table = table.set_column(place, name, pa.nulls(table.num_rows, pa.string()))
-    connection.register("quarantined_rows", table)
+    connection.register("received_rows", table)
+    connection.execute("CREATE TABLE quarantined_rows AS SELECT * FROM received_rows")
+    connection.unregister("received_rows")
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     try:
-        statements = connection.extract_statements(f"SELECT place FROM quarantined_rows WHERE ({selection.where}\n)")  # noqa: S608
-        if len(statements) != 1 or statements[0].type.name != "SELECT":
-            raise CommandError(f"--where {selection.where}: give one condition, such as \"Quantity = 'six'\"")
-        places = [place for (place,) in connection.execute(statements[0]).fetchall()]
+        condition = duckdb.SQLExpression(selection.where)  # of one expression only, whatever brackets the text has
+        places = connection.table("quarantined_rows").filter(condition).project("place").fetchall()
     except duckdb.Error as error:
-        hint = f"columns: {', '.join([*found[0], *received])}"
+        hint = f"give one condition, such as \"Quantity = 'six'\"; columns: {', '.join([*found[0], *received])}"
         raise CommandError(f"--where {selection.where}: {str(error).strip().partition(chr(10))[0]}; {hint}") from error
-    return [found[place] for place in sorted(places)]
+    return [found[place] for (place,) in sorted(places)]
 
 
 def _all_found(found: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:

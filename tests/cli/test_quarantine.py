@@ -50,3 +50,23 @@ def test_a_lake_without_tables_says_what_to_do(lake_root):
     refused = lakehouse(lake_root, "quarantine", "list")
     assert refused.code == 1
     assert "`lakehouse run` makes them" in refused.err
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "1=1) UNION SELECT 0 FROM quarantined_rows WHERE (1=1",
+        "false) UNION ALL SELECT 99 WHERE (true",
+        "true) OR (true",
+        "Quantity = 'x', true",
+        "Quantity = 'x' ORDER BY place",
+        "true; SELECT 1",
+        "Quantity::INTEGER = 1",
+    ],
+)
+def test_what_is_not_one_condition_is_refused_in_a_sentence(ask, where):
+    refused = ask("quarantine", "fix", "--where", where, "--set", "Quantity=1", "--reason", "because", "--dry-run")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith(f"error: --where {where}: ")
+    assert "give one condition" in refused.err
+    assert refused.err.count("\n") == 1
