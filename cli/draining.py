@@ -65,9 +65,26 @@ def bring_to_gold(settings: Settings) -> Drained:
     return _shown(lambda started, heard: _drain(settings, started, heard))
 
 
-def make_again(settings: Settings, partitions: Mapping[str, Collection[str]]) -> Drained:
-    """Make partitions of some tables again and what follows from them, as a drain does. The caller holds the lock."""
-    return _shown(lambda started, heard: _restate(settings, partitions, started, heard))
+def make_again(
+    settings: Settings, partitions: Mapping[str, Collection[str]], decide: Callable[[], None] = lambda: None
+) -> Drained:
+    """Make partitions of some tables again and what follows from them, as a drain does. The caller holds the lock.
+
+    ``decide`` keeps what they are made again for. Whatever dies after it has begun, the next drain completes it.
+    """
+    return _shown(lambda started, heard: _restate(settings, partitions, decide, started, heard))
+
+
+def left_unfinished(settings: Settings) -> dict[str, list[str]]:
+    """Return the partitions, by table, that were to be made again by a process that died, or whose run failed."""
+    if not settings.dagster_home.is_dir():
+        return {}
+    _quiet_dagster()
+    from instance.home import open_instance
+    from sensors.drain import unfinished
+
+    with open_instance(settings.dagster_home) as instance:
+        return unfinished(instance)
 
 
 def _shown(work: Callable[[Callable[[Run], None], Callable[[str, str], None]], Drained]) -> Drained:
@@ -121,6 +138,7 @@ def _quiet_dagster() -> None:
 def _restate(
     settings: Settings,
     partitions: Mapping[str, Collection[str]],
+    decide: Callable[[], None],
     started: Callable[[Run], None],
     heard: Callable[[str, str], None],
 ) -> Drained:
@@ -130,7 +148,7 @@ def _restate(
     from sensors.drain import restate
 
     with open_instance(settings.dagster_home) as instance:
-        return restate(build_defs(settings), instance, partitions, started=started, heard=heard)
+        return restate(build_defs(settings), instance, partitions, decide=decide, started=started, heard=heard)
 
 
 def _drain(settings: Settings, started: Callable[[Run], None], heard: Callable[[str, str], None]) -> Drained:

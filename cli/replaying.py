@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from cli.console import FAILED, HELD, OK, CommandError, JsonFlag, how_many, out, print_json
-from cli.draining import alone, make_again
+from cli.draining import alone, left_unfinished, make_again
 from cli.fixing import By, Ids, Reason, Where, contract_table, engine_of, sources_of_all
 from cli.lake import Lake
 from cli.ledger import HeldDay, held_days
@@ -40,18 +40,21 @@ def replay(*, table_name: _Table = None, day: _Day = None, ids: Ids = None, as_j
     """Publish the open rows that pass by now: fixed ones, and those that a changed contract lets pass.
 
     Their days are made again from bronze and all decisions, and what follows from them after that. A day in which no
-    open row would pass is left alone, so that a second replay changes nothing.
+    open row would pass is left alone, so that a second replay changes nothing. An interrupted one is completed.
 
     * `lakehouse quarantine replay`
     * `lakehouse quarantine replay --table silver.transactions --day 2024-01-04`
     """
     settings = Settings.load()
     rows = quarantined(Lake(settings.root), Selection(table_name, day, ids=ids or ()))
-    if not rows:
+    if not rows and not left_unfinished(settings):
         _say(as_json, _NOTHING, "0 rows: nothing is open.")
         raise typer.Exit(OK)
     with alone(settings):
+        left = left_unfinished(settings)
         ready = _ready(engine_of(settings), rows)
+        for name, days in left.items():
+            ready[name] = sorted({*ready.get(name, ()), *days})
         if not ready:
             still = (
                 f"0 rows: of {how_many(len(rows), 'open row')} none would pass; `lakehouse quarantine fix` mends them."
@@ -86,8 +89,10 @@ def discard(
     decided_by = by or getpass.getuser()
     decisions = [Decision(DISCARD, row["table_name"], Place.of(row), reason, decided_by) for row in rows]
     with alone(settings):
-        record_decisions(engine_of(settings), decisions)
-        _make_again(settings, _partitions(rows), "discarded", as_json=as_json)
+        engine = engine_of(settings)
+        _make_again(
+            settings, _partitions(rows), "discarded", lambda: record_decisions(engine, decisions), as_json=as_json
+        )
 
 
 def release(
@@ -116,8 +121,8 @@ def release(
     place = Place(business_date, "", "", None)
     decision = Decision(RELEASE, table_name, place, reason, by or getpass.getuser(), batch_id=newest["batch"])
     with alone(settings):
-        record_decisions(engine_of(settings), [decision])
-        drained = make_again(settings, {table_name: [day]})
+        engine = engine_of(settings)
+        drained = make_again(settings, {table_name: [day]}, lambda: record_decisions(engine, [decision]))
     still = _held(lake, table_name, business_date)
     if as_json:
         print_json({"released": still is None, "reason": still.reason if still else None, "runs": drained.runs})
@@ -164,10 +169,17 @@ def _partitions(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {name: sorted(found) for name, found in days.items()}
 
 
-def _make_again(settings: Settings, partitions: Mapping[str, Collection[str]], what: str, *, as_json: bool) -> None:
+def _make_again(
+    settings: Settings,
+    partitions: Mapping[str, Collection[str]],
+    what: str,
+    decide: Callable[[], None] = lambda: None,
+    *,
+    as_json: bool,
+) -> None:
     """Make partitions again and say what became of their open rows."""
     lake, begun = Lake(settings.root), dt.datetime.now(tz=dt.UTC)
-    drained = make_again(settings, partitions)
+    drained = make_again(settings, partitions, decide)
     closed = Counter(
         row["status"]
         for row in quarantined(lake, Selection(status="all"))

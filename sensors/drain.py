@@ -2,12 +2,14 @@
 
 Belongs here: the same landing sensor, automation conditions and runs as under ``dagster dev``, in this
 process and in order. Cursors are saved only after the runs they caused, and only if those did not fail, so neither a
-crash nor a full disk loses a request: the next drain makes it again.
+crash nor a full disk loses a request: the next drain makes it again. What is asked for by name is noted before it
+begins and forgotten when it is done, so that the next drain completes it.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import uuid
 from collections import defaultdict
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _LANDING_CURSOR, _AUTOMATION_CURSOR = "lakehouse/drain/landing", "lakehouse/drain/automation"
+_UNFINISHED = "lakehouse/drain/unfinished"
 _OPEN = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -107,6 +110,7 @@ def drain(
     _automate(runner, cursors)  # first of all: what happens before its first look is invisible to automation
     for request in interrupted(lakehouse, sources, instance, alone=True):
         runner.run_job(request)
+    _finish(runner, cursors)
     while True:
         found = look(lakehouse, sources, cursors.get(_LANDING_CURSOR), instance)
         result.unroutable += found.unroutable
@@ -123,30 +127,59 @@ def restate(
     instance: dg.DagsterInstance,
     partitions: Mapping[str, Iterable[str]],
     *,
+    decide: Callable[[], None] = lambda: None,
     started: Callable[[Run], None] = lambda _: None,
     heard: Callable[[str, str], None] = lambda _table, _message: None,
 ) -> Drained:
     """Make partitions of some tables again, and what automation makes of them; landing files are not looked at.
 
+    What an earlier call left unfinished, because its process died or a run failed, is made again with them.
+
     Args:
         definitions: the lakehouse's definitions.
         instance: keeps runs, events and cursors.
         partitions: partition keys by table, such as ``silver.transactions``.
+        decide: keeps what the partitions are made again for; called once they are noted, so that no crash parts both.
         started: told of each run before it starts.
         heard: told what a table logs, as by ``drain``.
     """
+    due = {table: {*days} for table, days in unfinished(instance).items()}
+    for table, days in partitions.items():
+        due[table] = due.get(table, set()) | {*days}
+    noted = json.dumps({table: sorted(days) for table, days in due.items() if days})
+    instance.daemon_cursor_storage.set_cursor_values({_UNFINISHED: noted})
+    decide()
     _bury_dead_runs(instance)
     result = Drained()
     runner, cursors = _Runner(definitions, instance, started, heard, result), _Cursors(instance, result)
     _automate(runner, cursors)
-    graph = definitions.resolve_asset_graph()
-    for table, days in partitions.items():
+    _finish(runner, cursors)
+    return result
+
+
+def unfinished(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+    """Return the partition keys by table that ``restate`` was asked to make again, and has not made yet."""
+    noted = instance.daemon_cursor_storage.get_cursor_values({_UNFINISHED}).get(_UNFINISHED)
+    return json.loads(noted) if noted else {}
+
+
+def _finish(runner: _Runner, cursors: _Cursors) -> None:
+    """Make the noted partitions, and what follows from them; they are forgotten unless something failed."""
+    due = unfinished(runner.instance)
+    if not due:
+        return
+    graph = runner.definitions.resolve_asset_graph()
+    failures = len(runner.result.errors)
+    for table, days in due.items():
         key = dg.AssetKey(table.split("."))
+        if not graph.has(key):  # it was taken out of the lakehouse since
+            continue
         calendar: Any = graph.get(key).partitions_def
         for keys, first, last in _ranges(calendar, {day: [key] for day in days}):
             runner.run_tables(keys, first, last)
     _automate(runner, cursors)
-    return result
+    if len(runner.result.errors) == failures:
+        runner.instance.daemon_cursor_storage.set_cursor_values({_UNFINISHED: "{}"})
 
 
 class _Cursors:
@@ -181,7 +214,7 @@ class _Runner:
         self.instance = instance
         self._started = started
         self._heard = heard
-        self._result = result
+        self.result = result
 
     def run_job(self, request: LandingRequest) -> None:
         job = self.definitions.resolve_job_def(request.source)
@@ -194,7 +227,7 @@ class _Runner:
     def _execute(self, job: dg.JobDefinition, keys: Iterable[dg.AssetKey], first: str, last: str) -> None:
         run = Run(str(uuid.uuid4()), tuple(sorted(".".join(key.path) for key in keys)), first, last)
         self._started(run)
-        self._result.runs.append(run)
+        self.result.runs.append(run)
         self.instance.add_event_listener(run.run_id, self._listen)
         single = first == last
         done = job.execute_in_process(
@@ -210,19 +243,19 @@ class _Runner:
         failed = done.filter_events(lambda event: event.is_step_failure)
         if not done.success and not failed:
             reasons = [event.message for event in done.filter_events(lambda event: event.is_failure)]
-            self._result.errors.append(Failure(", ".join(run.tables), first, last, "; ".join(map(str, reasons))))
+            self.result.errors.append(Failure(", ".join(run.tables), first, last, "; ".join(map(str, reasons))))
         for event in failed:
             error = event.step_failure_data.error
             cause = error.cause or error if error else None
             if cause is not None and _GATE not in {cause.cls_name, error.cls_name if error else None}:
                 table = _table(event.step_key)
-                self._result.errors.append(Failure(table, first, last, cause.message.strip()))
+                self.result.errors.append(Failure(table, first, last, cause.message.strip()))
 
     def _listen(self, entry: dg.EventLogEntry) -> None:
         event, table = entry.dagster_event, _table(entry.step_key)
         if event is None and table and entry.user_message.startswith(table):  # what our assets say; Dagster says more
             if int(entry.level) >= logging.WARNING:
-                self._result.notes.append(entry.user_message)
+                self.result.notes.append(entry.user_message)
             else:
                 self._heard(table, entry.user_message)
         elif event is not None and event.event_type is dg.DagsterEventType.STEP_START:

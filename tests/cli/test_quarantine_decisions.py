@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -262,3 +265,61 @@ def test_tables_of_before_rows_had_a_history_are_read_and_widened(own_lake):
     assert len(rows(own_lake)) == 25
     assert json.loads(quarantine(own_lake, "list", "--status", "all", "--json").out)
     assert adds_up(own_lake)
+
+
+def dies(root, place, *arguments):
+    """Run `lakehouse quarantine` in a process of its own, which is gone as soon as it comes to a place in the code."""
+    module, _, function = place.rpartition(".")
+    program = f"""
+import os, sys
+import {module}
+{module}.{function} = lambda *_args, **_about: os._exit(9)
+import cli.main
+sys.argv = ["lakehouse", "quarantine", *{[*arguments]!r}]
+cli.main.main()
+"""
+    environment = {**os.environ, "LAKEHOUSE_ROOT": str(root), "LAKEHOUSE_LANDING": f"{root}/landing"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 9, done.stderr
+
+
+def lines_of(root, day):
+    """Return how many lines silver and gold have of a day."""
+    silver = query(root, f"SELECT count(*) AS n FROM silver.transactions WHERE business_date = '{day}'")  # noqa: S608
+    gold = query(root, f"SELECT sum(lines) AS n FROM gold.daily_sales_summary WHERE business_date = '{day}'")  # noqa: S608
+    return silver[0]["n"], gold[0]["n"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "completed_by"),
+    [
+        ("quality.publication._write_quarantine", ("run",)),
+        ("quality.publication._write_ledger", ("run",)),
+        ("lakehouse_assets.assets._report_published", ("run",)),
+        ("lakehouse_assets.assets.publish_derived", ("run",)),
+        ("lakehouse_assets.assets._report_published", ("quarantine", "replay")),
+    ],
+)
+def test_a_replay_that_dies_after_silvers_commit_is_completed(own_lake, place, completed_by):
+    quarantine(own_lake, "fix", *SECOND, "--set", "Quantity=3", "--set", "StockCode=85123A", *WHY)
+    dies(own_lake, place, "replay")
+    assert lines_of(own_lake, "2024-01-02") == (3, 2)
+    assert lakehouse(own_lake, *completed_by).code in {0, 3}
+    assert lines_of(own_lake, "2024-01-02") == (3, 3)
+    assert [row["status"] for row in rows(own_lake, *SECOND, "--status", "all")] == ["replayed"]
+    assert lakehouse(own_lake, "reconcile", "--strict").code == 0
+    made = versions(own_lake)
+    assert quarantine(own_lake, "replay").out.startswith("0 rows")
+    assert versions(own_lake) == made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["cli.replaying.record_decisions", "sensors.drain._bury_dead_runs"])
+def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_lake, place):
+    dies(own_lake, place, "release", *HELD, *WHY)
+    taken = place == "sensors.drain._bury_dead_runs"
+    assert lakehouse(own_lake, "run").code == (0 if taken else 3)
+    assert lines_of(own_lake, "2024-01-03") == ((5, 5) if taken else (0, None))
+    assert lakehouse(own_lake, "reconcile", "--strict").code == 0
+    assert lakehouse(own_lake, "run", "--json").data["runs"] == []
