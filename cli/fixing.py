@@ -27,8 +27,28 @@ if TYPE_CHECKING:
     from lakehouse_assets.layers import ContractTable
     from resources.engine import Engine
 
-By = Annotated[str | None, typer.Option("--by", help="Who decides; the user of this machine unless said.")]
-Reason = Annotated[str, typer.Option(help="Why, in a sentence; it is kept with the decision.")]
+
+def _why(reason: str) -> str:
+    if not reason.strip():
+        raise CommandError("--reason: say in a sentence why; it is kept with the decision")
+    return reason
+
+
+def _who(by: str | None) -> str:
+    """Return who decides."""
+    try:
+        name = getpass.getuser() if by is None else by
+    except (KeyError, OSError, ImportError):  # a user of a container may have a number only
+        name = ""
+    if not name.strip():
+        raise CommandError("--by: say who decides; it is kept with the decision")
+    return name
+
+
+By = Annotated[
+    str | None, typer.Option("--by", callback=_who, help="Who decides; the user of this machine unless said.")
+]
+Reason = Annotated[str, typer.Option(callback=_why, help="Why, in a sentence; it is kept with the decision.")]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this row; may be given again. `show` tells ids.")]
 Where = Annotated[
     str | None,

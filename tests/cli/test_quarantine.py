@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -70,3 +71,35 @@ def test_what_is_not_one_condition_is_refused_in_a_sentence(ask, where):
     assert refused.err.startswith(f"error: --where {where}: ")
     assert "give one condition" in refused.err
     assert refused.err.count("\n") == 1
+
+
+DECISIONS = (
+    ("fix", "--table", "silver.transactions", "--set", "Quantity=1"),
+    ("discard", "--table", "silver.transactions"),
+    ("release", "--table", "silver.transactions", "--day", "2024-01-03"),
+)
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (["--reason", ""], "error: --reason: say in a sentence why; it is kept with the decision\n"),
+        (["--reason", " ", "--by", "ada"], "error: --reason: say in a sentence why; it is kept with the decision\n"),
+        (["--reason", "because", "--by", " "], "error: --by: say who decides; it is kept with the decision\n"),
+    ],
+)
+def test_a_decision_has_a_reason_and_somebody_who_takes_it(own_lake, decision, said, sentence):
+    refused = lakehouse(own_lake, "quarantine", *decision, *said)
+    assert (refused.code, refused.out, refused.err) == (1, "", sentence)
+    assert not (own_lake / "system" / "decisions").exists()
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_where_the_machine_has_no_name_for_its_user_one_is_asked_for(own_lake, monkeypatch, decision):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    refused = lakehouse(own_lake, "quarantine", *decision, "--reason", "because")
+    assert (refused.code, refused.err) == (1, "error: --by: say who decides; it is kept with the decision\n")
+    assert not (own_lake / "system" / "decisions").exists()
