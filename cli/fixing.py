@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import getpass
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,9 @@ def fix(  # noqa: PLR0913 - its options
         selection = Selection(table_name, day, rule, ids or (), where, sources=sources_of_all() if where else ())
         if selection.is_everything:
             raise CommandError("say which rows: --id, --where, --rule, --day or --table")
-        values = dict(_pair(each) for each in sets or ())
+        pairs = [_pair(each) for each in sets or ()]
+        _refuse_twice([name for name, _ in pairs], "--set")
+        values = dict(pairs)
         asked = [(row, values) for row in quarantined(lake, selection)]
     if not asked:
         raise CommandError("no open row is meant by that; `lakehouse quarantine show` shows them")
@@ -143,10 +145,9 @@ def judged_corrections(
         decisions = {}
         for row, values in of_table:
             earlier = before.get(Place.of(row))
-            corrected = {
-                **(earlier.corrected if earlier else {}),
-                **{_source(made, column): value or None for column, value in values.items()},
-            }
+            given = [(_source(made, column), value or None) for column, value in values.items()]
+            _refuse_twice([source for source, _ in given], row["id"])
+            corrected = {**(earlier.corrected if earlier else {}), **dict(given)}
             _refuse_hopeless(made, row, corrected)
             decisions[Place.of(row)] = Decision(FIX, name, Place.of(row), reason, by, corrected=corrected)
         (bronze,) = made.inputs.values()
@@ -217,6 +218,13 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _refuse_twice(names: Sequence[str], where: str) -> None:
+    """Refuse two values for one column: which of them is meant?"""
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise CommandError(f"{where}: {twice} is given twice; give one value for each column")
+
+
 def _source(made: ContractTable, column: str) -> str:
     """Return the received column that a person means: by its own name, or by the contract's."""
     sources = sources_of(made)
@@ -250,6 +258,7 @@ def _of_file(lake: Lake, path: Path) -> list[tuple[Mapping[str, Any], Mapping[st
             columns, lines = list(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{path} cannot be read: {error}") from error
+    _refuse_twice(columns, str(path))
     if "id" not in columns and not {"source_file", "source_record"} <= {*columns}:
         raise CommandError(f"{path} has no column id, nor source_file and source_record, to say which rows are meant")
     found = quarantined(lake, Selection())

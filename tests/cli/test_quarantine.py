@@ -73,6 +73,26 @@ def test_what_is_not_one_condition_is_refused_in_a_sentence(ask, where):
     assert refused.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "sets", [["Quantity=7", "Quantity=8"], ["quantity=7", "Quantity=8"], ["QUANTITY=7", "Quantity=7"]]
+)
+def test_two_values_for_one_column_are_refused(ask, sets):
+    options = [option for each in sets for option in ("--set", each)]
+    refused = ask("quarantine", "fix", "--table", "silver.transactions", *options, "--reason", "because", "--dry-run")
+    assert (refused.code, refused.out) == (1, "")
+    assert "Quantity is given twice; give one value for each column" in refused.err
+
+
+@pytest.mark.parametrize("columns", ["Quantity,Quantity", "quantity,Quantity"])
+def test_two_columns_of_a_file_for_one_column_are_refused(ask, tmp_path, columns):
+    (row, *_) = ask("quarantine", "show", "--day", "2024-01-03", "--json").data
+    fixes = tmp_path / "fixes.csv"
+    fixes.write_text(f"id,{columns}\n{row['id']},7,8\n")
+    refused = ask("quarantine", "fix", "--file", str(fixes), "--reason", "because", "--dry-run")
+    assert (refused.code, refused.out) == (1, "")
+    assert "Quantity is given twice; give one value for each column" in refused.err
+
+
 DECISIONS = (
     ("fix", "--table", "silver.transactions", "--set", "Quantity=1"),
     ("discard", "--table", "silver.transactions"),
