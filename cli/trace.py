@@ -84,6 +84,8 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
         name, separator, text = each.partition("=")
         if not separator:
             raise CommandError(f"--key {each}: give column=value, such as business_date=2024-01-31")
+        if name in pairs:
+            raise CommandError(f"--key {each}: {name} is given twice; give one value for each column")
         pairs[name] = text
     return pairs
 

@@ -49,6 +49,12 @@ def test_a_row_of_gold_leads_to_silver_bronze_file_and_record(ask):
     ]
 
 
+def test_a_column_of_the_key_is_given_once(ask):
+    refused = ask(*DAILY, "--key", "business_date=2024-01-01")
+    assert (refused.code, refused.out) == (1, "")
+    assert "business_date is given twice" in refused.err
+
+
 def test_records_that_do_not_count_stand_beside_with_the_reason(ask):
     (silver,) = ask(*DAILY, "--json").data["inputs"]
     beside = {row["source_record"]: row for row in silver["records"]["beside"]}
