@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 SUFFIX = ".control"
 """What a control file's name has after the landing file's."""
 REFUSED = "file:control"
-_NUMBER = r"^[+-]?\d{1,18}(\.\d{1,9})?$"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
+_USUAL = r"^[+-]?\d{1,18}(\.\d{1,9})?$"
+"""Numbers that are added up in columns; longer ones one by one."""
 _EXACT = pa.decimal128(38, 9)
+_ANY_LENGTH = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 @dataclass
@@ -48,7 +52,8 @@ class ControlTotals:
         self.found_records += rows.num_rows
         for name in self.sums:
             if name in rows.schema.names:
-                self.found_sums[name] = self.found_sums.get(name, Decimal(0)) + _sum(rows.column(name))
+                total = _sum(rows.column(name))
+                self.found_sums[name] = _ANY_LENGTH.add(self.found_sums.get(name, Decimal(0)), total)
 
     def refusal(self) -> str | None:
         """Return why the file is not what was announced, as the reason to refuse it, or None."""
@@ -61,7 +66,8 @@ class ControlTotals:
             if name not in self.found_sums:
                 differences.append(f"no column {name}, of which {announced} was announced")
             elif self.found_sums[name] != announced:
-                differences.append(f"{name} sums up to {self.found_sums[name].normalize():f}, announced {announced:f}")
+                found = self.found_sums[name].normalize(_ANY_LENGTH)
+                differences.append(f"{name} sums up to {found:f}, announced {announced:f}")
         return f"{REFUSED}: {'; '.join(differences)}" if differences else None
 
 
@@ -74,9 +80,7 @@ def announced(landing: Landing, key: str) -> ControlTotals | None:
         return None
     try:
         said = json.loads(text, parse_float=Decimal)
-        records = said.get("records")
-        if records is not None:
-            records = int(records)
+        records = _whole(said.get("records"))
         sums = {str(name): Decimal(value) for name, value in said.get("sums", {}).items()}
     except (ValueError, TypeError, AttributeError, InvalidOperation) as error:
         expected = '{"records": 2003, "sums": {"Quantity": "12345"}}'
@@ -84,9 +88,18 @@ def announced(landing: Landing, key: str) -> ControlTotals | None:
     return ControlTotals(records, sums)
 
 
+def _whole(records: object) -> int | None:
+    if records is None:
+        return None
+    if isinstance(records, bool) or not isinstance(records, int):
+        raise TypeError("records is no whole number")
+    return records
+
+
 def _sum(values: pa.Array) -> Decimal:
     """Return the exact sum of the numbers among some values."""
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     numbers = texts.filter(pc.fill_null(pc.match_substring_regex(texts, _NUMBER), fill_value=False))
-    total = pc.sum(numbers.cast(_EXACT)).as_py()
-    return Decimal(0) if total is None else total
+    usual = pc.match_substring_regex(numbers, _USUAL)
+    total = pc.sum(numbers.filter(usual).cast(_EXACT)).as_py() or Decimal(0)
+    return reduce(_ANY_LENGTH.add, map(Decimal, numbers.filter(pc.invert(usual)).to_pylist()), total)

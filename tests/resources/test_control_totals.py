@@ -6,10 +6,11 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from cli.lake import Lake
-from resources.control_totals import announced
+from resources.control_totals import ControlTotals, announced
 from resources.landing import open_landing
 from tests.line import Line
 from tests.scenario import csv_bytes, day, sale
@@ -83,6 +84,15 @@ def test_a_control_file_that_cannot_be_read_refuses_its_file(line):
     assert reason.startswith(f"file:control: {FILE}.control cannot be read (")
 
 
+@pytest.mark.parametrize("records", [20.7, 3.0, True, "3", [3]])
+def test_a_number_of_records_is_a_whole_number(landing_root, records):
+    file = landing_root / f"{FILE}.control"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"records": records}))
+    found = announced(open_landing(str(landing_root)), FILE)
+    assert found.refusal().startswith(f"file:control: {FILE}.control cannot be read (records is no whole number)")
+
+
 def test_the_file_is_taken_when_it_is_sent_again_with_a_corrected_control_file(line):
     announce(line, json.dumps({"records": 4}))
     write(line, three_lines())
@@ -107,3 +117,22 @@ def test_sums_are_exact_and_leave_out_what_is_no_number(line):
     line.drain()
     assert refusals(line) == []
     assert announced(open_landing(str(line.landing)), FILE).sums == {"UnitPrice": Decimal("0.30")}
+
+
+@pytest.mark.parametrize(
+    ("values", "sum_"),
+    [
+        (["1234567890123456789", "1"], "1234567890123456790"),
+        (["0.12345678901", "-1", "+2."], "1.12345678901"),
+        ([f"1{'0' * 60}", ".5", "1"], f"1{'0' * 59}1.5"),
+        (["9" * 18] * 4, str(4 * int("9" * 18))),
+        (["seven", "1e3", "--1", ".", None], "0"),
+    ],
+)
+def test_numbers_of_any_length_are_added_up_exactly(values, sum_):
+    totals = ControlTotals(sums={"n": Decimal(sum_)})
+    totals.count(pa.record_batch({"n": pa.array(values, pa.string())}))
+    totals.count(pa.record_batch({"n": pa.array(["0"])}))
+    assert totals.refusal() is None
+    wrong = ControlTotals(sums={"n": Decimal(7)}, found_sums=totals.found_sums)
+    assert wrong.refusal() == f"file:control: n sums up to {sum_}, announced 7"
