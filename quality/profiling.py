@@ -184,7 +184,8 @@ def _measured(
     """Measure all columns in one query, and those of few values in one more each."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    asked: list[Column] = [F.countDistinct(*key).alias("_keys")] if key else [F.lit(0).alias("_keys")]
+    keys = F.countDistinct(F.struct(*key)) if key else F.lit(0)  # without a struct, keys with a null do not count
+    asked: list[Column] = [keys.alias("_keys")]
     for column in columns:
         value, name = F.col(column.name), column.name
         asked += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 
@@ -82,6 +83,18 @@ def test_rows_days_and_the_key_are_counted(found):
     assert (found.days, found.rows, found.key_is_unique) == (DAYS, 1400, True)
     assert (found.by_day.fewest, found.by_day.usual, found.by_day.most) == (40, 40, 40)
     assert found.by_day.hours == dict.fromkeys(range(9, 17), 175)
+
+
+@pytest.mark.parametrize(("countries", "is_unique"), [(["UK", None], True), ([None, None], False)])
+def test_a_key_with_a_null_in_it_is_a_key_of_its_own(tmp_path, countries, is_unique):
+    engine = SailEngine(str(tmp_path))
+    rows = [
+        {**row, "order_no": "1", "country": country} for row, country in zip(rows_of(FIRST), countries, strict=False)
+    ]
+    terms = dataclasses.replace(TERMS, policy=Policy(("order_no", "country"), event_time="sold_at"))
+    table = pa.Table.from_pylist(rows, schema=terms.layout.schema)
+    engine.publish(terms.layout, table, Predicate("business_date", (FIRST,)))
+    assert profile(engine, terms).key_is_unique == is_unique
 
 
 @pytest.mark.parametrize(
