@@ -50,6 +50,8 @@ def mutate(
     A rule has caught a fault when it counts at least a tenth of the planted rows more than without the fault, or, if it
     is about the whole day, when only the faulty day breaks it. A fault is stopped when its rows are rejected or the day
     is held; else it is only noticed: a warning is counted. A kind is caught when at least half of its faults are.
+
+    Exit code 1: a smaller share of the kinds is caught than `--min-caught` asks for, or the test could not be made.
     """
     with err().status("starting the engine") as status:  # shown on a terminal only
         from quality.mutation import Subject, mutation_test
