@@ -11,6 +11,7 @@ import importlib
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ def ask_and_edit(root: str, accepted: Acceptance) -> None:
     """Keep the intent in the lake, then edit the files; a drain does the rest. The caller holds the lake's lock.
 
     Raises:
-        CommandError: the edited files cannot be imported; they are put back as they were.
+        CommandError: a file is not any more as it was read, or the edited files cannot be imported; then they are put
+            back as they were.
         OSError: a file cannot be written.
     """
     kept = ManifestFile(root, accepted.source)
@@ -115,19 +117,20 @@ def ask_and_edit(root: str, accepted: Acceptance) -> None:
     done: list[Edit] = []
     try:
         for edit in accepted.edits:
-            _replace(edit.path, edit.after)
+            _replace(edit.path, edit.before, edit.after)
             done.append(edit)
         for edit in accepted.edits:
             _imported(edit.path)
     except Exception as error:
         for edit in done:
-            _replace(edit.path, edit.before)
+            with suppress(CommandError):  # somebody has edited it since: that edit stays
+                _replace(edit.path, edit.after, edit.before)
             _forget(edit.path)
         if before is None:
             kept.remove()
         else:
             kept.write(before.run_id, before.batches, before.refill)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError | CommandError):
             raise
         named = ", ".join(f"{edit.path.parent.name}/{edit.path.name}" for edit in accepted.edits)
         raise CommandError(
@@ -135,8 +138,14 @@ def ask_and_edit(root: str, accepted: Acceptance) -> None:
         ) from error
 
 
-def _replace(path: Path, text: str) -> None:
-    """Give a file another text, at once."""
+def _replace(path: Path, before: str, text: str) -> None:
+    """Give a file another text, at once, unless somebody else has given it one.
+
+    Raises:
+        CommandError: somebody has.
+    """
+    if path.read_text(encoding="utf-8") != before:
+        raise CommandError(f"{path} was changed meanwhile and is left as it is; accept again")
     arriving = path.with_name(f".{path.name}.arriving")
     arriving.write_text(text, encoding="utf-8")
     arriving.chmod(path.stat().st_mode)

@@ -60,7 +60,7 @@ def propose_columns(
     *,
     source: SourceOption = None,
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="Write here; by default proposal-<source>.yaml, and '-' is stdout.")
+        Path | None, typer.Option("--out", help="Write here; by default proposal-SOURCE.yaml, and '-' is stdout.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -11,8 +11,11 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 
+from cli.accepting import Acceptance, ask_and_edit
+from cli.console import CommandError
 from cli.guess import Guess
 from cli.lake import Lake
+from cli.table_files import Edit
 from tests.cli.conftest import lakehouse, sales_of
 from tests.docs.pages import Command, Shell
 from tests.scenario import TRANSACTIONS, csv_bytes
@@ -114,6 +117,20 @@ def test_a_dry_run_shows_the_edits_and_changes_nothing(drifted_lake, tmp_path):
     assert "Channel" not in shown
     assert "rescued values of 4 rows of 1 files would be in their column; 2 days would be restated" in shown
     assert tables(drifted_lake) == before
+
+
+def test_the_help_names_the_file_that_a_proposal_is_written_to(tmp_path):
+    assert "proposal-SOURCE.yaml" in lakehouse(tmp_path, "contract", "propose", "--help").out
+
+
+def test_a_file_that_was_changed_since_it_was_read_is_left_alone_and_others_are_put_back(tmp_path):
+    first, second = tmp_path / "bronze.py", tmp_path / "silver.py"
+    first.write_text("one = 1\n")
+    second.write_text("somebody = 'else'\n")
+    edits = [Edit(first, "one = 1\n", "one = 2\n"), Edit(second, "two = 2\n", "two = 3\n")]
+    with pytest.raises(CommandError, match="was changed meanwhile"):
+        ask_and_edit(str(tmp_path), Acceptance("transactions", edits, None, 0, 0))
+    assert (first.read_text(), second.read_text()) == ("one = 1\n", "somebody = 'else'\n")
 
 
 @pytest.mark.parametrize(
