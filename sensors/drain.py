@@ -172,10 +172,11 @@ def _finish(runner: _Runner, cursors: _Cursors) -> None:
     failures = len(runner.result.errors)
     for table, days in due.items():
         key = dg.AssetKey(table.split("."))
-        if not graph.has(key):  # it was taken out of the lakehouse since
+        if not graph.has(key):  # it, or a day below, was taken out of the lakehouse since
             continue
         calendar: Any = graph.get(key).partitions_def
-        for keys, first, last in _ranges(calendar, {day: [key] for day in days}):
+        known = {*days}.intersection(calendar.get_partition_keys())
+        for keys, first, last in _ranges(calendar, {day: [key] for day in known}):
             runner.run_tables(keys, first, last)
     _automate(runner, cursors)
     if len(runner.result.errors) == failures:
