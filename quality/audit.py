@@ -55,6 +55,7 @@ class DayTally:
         findings: what day rules found wrong, by their name, in words.
         holding: rules that hold the day: broken rules about rows and findings, each in words.
         released: who decided to publish the day whatever share of it is rejected, and why; None where nobody did.
+        released_empty: that was decided of a day of which no row is published.
     """
 
     rows_in: int | None = None
@@ -71,10 +72,12 @@ class DayTally:
     holding: dict[str, str] = field(default_factory=dict)
     repeated_keys: int = 0
     released: str | None = None
+    released_empty: bool = False
 
     def reason_to_hold(self, policy: Policy) -> str | None:
         """Return why the day must be held, in one sentence, or None if it may be published."""
-        return self.defect(policy) or (None if self.released else self.worth_a_look(policy))
+        is_released = self.released and (self.published or self.released_empty)
+        return self.defect(policy) or (None if is_released else self.worth_a_look(policy))
 
     def defect(self, policy: Policy) -> str | None:
         """Return what nobody can wave through, or None."""

@@ -5,7 +5,7 @@ edited: silver's day is made from bronze's day and the decisions about it, so th
 
 ``fix``      replaces columns of one received record, before it is typed
 ``discard``  takes one record out, for good
-``release``  publishes a held day as it is; it lapses when anything new arrives for the day
+``release``  publishes a held day as it is; it lapses when anything new arrives for the day, or its rules change
 
 Of the decisions about a record the newest counts.
 """
@@ -49,6 +49,8 @@ DECISIONS = TableLayout(
             ("reason", pa.string()),
             ("decided_by", pa.string()),
             ("decided_at", pa.timestamp("us", tz="UTC")),
+            ("rules_version", pa.string()),
+            ("would_publish", pa.int64()),
         ]
     ),
     partition_by=("table_name",),
@@ -85,6 +87,8 @@ class Decision:
         place: the record it is about; of a release only the day counts.
         batch_id: of a release: the newest batch of the day that was looked at.
         corrected: of a fix: columns of the source and their new text; None takes the value away.
+        rules_version: of a release: the version of the rules that held the day; None in those of before it was kept.
+        would_publish: of a release: the rows that were going to be published; a day of none needs a release of none.
     """
 
     action: str
@@ -96,6 +100,8 @@ class Decision:
     corrected: Mapping[str, str | None] = field(default_factory=dict)
     decided_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(tz=dt.UTC))
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    rules_version: str | None = None
+    would_publish: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,10 +121,12 @@ class Decided:
                 records[decision.place] = decision
         return replace(self, records=records, releases=releases)
 
-    def release(self, day: dt.date, newest_batch: int) -> Decision | None:
-        """Return the release of a day unless it has lapsed: something arrived that nobody had looked at."""
+    def release(self, day: dt.date, newest_batch: int, rules_version: str) -> Decision | None:
+        """Return the release of a day unless it has lapsed: of what is judged now, or by what, nobody has looked at."""
         decision = self.releases.get(day)
-        return decision if decision is not None and (decision.batch_id or 0) >= newest_batch else None
+        if decision is None or (decision.batch_id or 0) < newest_batch:
+            return None
+        return decision if decision.rules_version in {None, rules_version} else None
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,8 @@ def record_decisions(engine: Engine, decisions: Sequence[Decision]) -> None:
             "reason": each.reason,
             "decided_by": each.decided_by,
             "decided_at": each.decided_at,
+            "rules_version": each.rules_version,
+            "would_publish": each.would_publish,
         }
         for each in decisions
     ]
@@ -169,6 +179,8 @@ def _decision(row: Mapping[str, Any]) -> Decision:
         json.loads(row["corrected"] or "{}"),
         row["decided_at"],
         row["decision_id"],
+        row.get("rules_version"),
+        row.get("would_publish"),
     )
 
 

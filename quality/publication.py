@@ -189,8 +189,9 @@ def judged_days(
     for place in heeded.discarded:
         current.tallies[place.business_date].discarded += 1
     for day, newest in current.newest.items():
-        release = decided.release(day, newest)
-        current.tallies[day].released = f"released by {release.decided_by}: {release.reason}" if release else None
+        if release := decided.release(day, newest, terms.rules_version):
+            current.tallies[day].released = f"released by {release.decided_by}: {release.reason}"
+            current.tallies[day].released_empty = release.would_publish == 0
     for part in _slices(current.tallies):
         frame = judge_received(
             _only(heeded.frame, part, "business_date"),
@@ -247,7 +248,12 @@ def _audited_commit(
     except HeldError as held:
         good = [day for day in days if day not in held.days]
         if good:
-            again = Audit(column, {day: DayTally(released=audit.tallies[day].released) for day in good}, terms.policy)
+            known = {day: audit.tallies[day] for day in good}
+            tallies = {
+                day: DayTally(released=tally.released, released_empty=tally.released_empty)
+                for day, tally in known.items()
+            }
+            again = Audit(column, tallies, terms.policy)
             result.version = engine.publish(
                 terms.layout,
                 _only(judged, good, column),

@@ -205,6 +205,25 @@ def test_a_release_lapses_when_anything_new_arrives_for_the_day(engine):
     assert engine.version("silver.transactions") is None
 
 
+def test_a_release_lapses_when_the_rules_of_the_table_change(engine):
+    decide(engine, RELEASE, None, batch_id=1, rules_version="0123456789ab")
+    assert publish(engine, bad_day()).reason_to_hold(transactions.terms.policy)
+    assert engine.version("silver.transactions") is None
+    decide(engine, RELEASE, None, batch_id=1, rules_version=transactions.terms.rules_version)
+    assert publish(engine, bad_day()).reason_to_hold(transactions.terms.policy) is None
+    assert len(rows(engine, "silver.transactions", "line_id")) == 30
+
+
+def test_a_day_of_which_no_row_is_published_is_released_by_a_decision_about_such_a_day_only(engine):
+    empty = [line for line in bad_day() if line["Quantity"] == "six"]
+    decide(engine, RELEASE, None, batch_id=1, would_publish=30)
+    assert publish(engine, empty).reason_to_hold(transactions.terms.policy) is not None
+    assert engine.version("silver.transactions") is None
+    decide(engine, RELEASE, None, batch_id=1, would_publish=0)
+    assert publish(engine, empty).reason_to_hold(transactions.terms.policy) is None
+    assert rows(engine, "system.row_ledger", "verdict") == [("held",), ("published",)]
+
+
 def test_a_day_whose_ledger_does_not_balance_is_never_released(engine):
     decide(engine, RELEASE, None, batch_id=1)
     losing = dataclasses.replace(transactions, transform=lambda bronze: transactions(bronze.where("InvoiceNo <> '1'")))
