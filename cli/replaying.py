@@ -19,13 +19,14 @@ from cli.console import FAILED, HELD, OK, CommandError, JsonFlag, how_many, out,
 from cli.draining import alone, left_unfinished, make_again
 from cli.fixing import By, Ids, Reason, Where, contract_table, engine_of, sources_of_all
 from cli.lake import Lake
-from cli.ledger import HeldDay, held_days
+from cli.ledger import NEWEST_LINES, HeldDay, held_days
 from cli.quarantined import Selection, day_of, quarantined
 from cli.run import print_failures, print_held
 from quality.decisions import DISCARD, RELEASE, Decision, Place, decisions_about, record_decisions
 from resources.settings import Settings
 
 if TYPE_CHECKING:
+    from lakehouse_assets.layers import ContractTable
     from resources.engine import Engine
     from sensors.drain import Drained
 
@@ -105,8 +106,8 @@ def release(
 ) -> None:
     """Publish a held day as it is, by somebody's decision. Its bad rows stay in quarantine.
 
-    The decision lapses as soon as anything new arrives for the day. A day that does not add up, or in which keys
-    repeat, is never released. Exit code 3: the day is still held.
+    The decision lapses as soon as anything new arrives for the day, or the table's rules change. A day that does not
+    add up, or in which keys repeat, is never released. Exit code 3: the day is still held.
 
     * `lakehouse quarantine release --table silver.orders --day 2024-01-04 --reason "few orders on a holiday"`
     """
@@ -116,11 +117,8 @@ def release(
     lake = Lake(settings.root)
     if _held(lake, table_name, business_date) is None:
         raise CommandError(f"{table_name} {day} is not held, so that there is nothing to release")
-    (bronze,) = made.inputs.values()
-    (newest,) = lake.rows(f"SELECT max(batch_id) AS batch FROM {bronze} WHERE business_date = ?", [business_date])  # noqa: S608
-    place = Place(business_date, "", "", None)
-    decision = Decision(RELEASE, table_name, place, reason, by or getpass.getuser(), batch_id=newest["batch"])
     with alone(settings):
+        decision = _release(lake, made, business_date, reason, by or getpass.getuser())
         engine = engine_of(settings)
         drained = make_again(settings, {table_name: [day]}, lambda: record_decisions(engine, [decision]))
     still = _held(lake, table_name, business_date)
@@ -133,6 +131,39 @@ def release(
         out().print("That is nothing that can be waved through: send a corrected file, or mend the table's function.")
     print_failures(drained)
     raise typer.Exit(FAILED if drained.errors else OK if still is None else HELD)
+
+
+def _release(lake: Lake, made: ContractTable, day: dt.date, reason: str, by: str) -> Decision:
+    """Return the release of what a held day's newest audit has judged, and of nothing that came later."""
+    name, (bronze,) = made.full_name, made.inputs.values()
+    audits = lake.rows(
+        f"FROM ({NEWEST_LINES}) WHERE table_name = ? AND business_date = ?",
+        [name, day],
+    )
+    if [audit["verdict"] for audit in audits] != ["held"]:
+        raise CommandError(f"{name} {day} is held no more, so that there is nothing to release")
+    (audit,) = audits
+    (batches,) = lake.rows(
+        f"""
+        SELECT max(batch_id) FILTER (ingestion_timestamp <= ?) AS seen, max(batch_id) AS newest
+        FROM {bronze} WHERE business_date = ?
+        """,  # noqa: S608 - a table's name
+        [audit["recorded_at"], day],
+    )
+    if batches["seen"] != batches["newest"]:
+        raise CommandError(
+            f"more has arrived for {name} {day} since it was held; let `lakehouse run` judge it, and look again"
+        )
+    return Decision(
+        RELEASE,
+        name,
+        Place(day, "", "", None),
+        reason,
+        by,
+        batch_id=batches["seen"],
+        rules_version=audit.get("rules_version") or made.terms.rules_version,
+        would_publish=audit["published"],
+    )
 
 
 def _held(lake: Lake, table: str, day: dt.date) -> HeldDay | None:

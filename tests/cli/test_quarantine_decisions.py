@@ -268,14 +268,14 @@ def test_tables_of_before_rows_had_a_history_are_read_and_widened(own_lake):
 
 
 def dies(root, place, *arguments):
-    """Run `lakehouse quarantine` in a process of its own, which is gone as soon as it comes to a place in the code."""
+    """Run the command in a process of its own, which is gone as soon as it comes to a place in the code."""
     module, _, function = place.rpartition(".")
     program = f"""
 import os, sys
 import {module}
 {module}.{function} = lambda *_args, **_about: os._exit(9)
 import cli.main
-sys.argv = ["lakehouse", "quarantine", *{[*arguments]!r}]
+sys.argv = ["lakehouse", *{[*arguments]!r}]
 cli.main.main()
 """
     environment = {**os.environ, "LAKEHOUSE_ROOT": str(root), "LAKEHOUSE_LANDING": f"{root}/landing"}
@@ -303,7 +303,7 @@ def lines_of(root, day):
 )
 def test_a_replay_that_dies_after_silvers_commit_is_completed(own_lake, place, completed_by):
     quarantine(own_lake, "fix", *SECOND, "--set", "Quantity=3", "--set", "StockCode=85123A", *WHY)
-    dies(own_lake, place, "replay")
+    dies(own_lake, place, "quarantine", "replay")
     assert lines_of(own_lake, "2024-01-02") == (3, 2)
     assert lakehouse(own_lake, *completed_by).code in {0, 3}
     assert lines_of(own_lake, "2024-01-02") == (3, 3)
@@ -317,9 +317,23 @@ def test_a_replay_that_dies_after_silvers_commit_is_completed(own_lake, place, c
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["cli.replaying.record_decisions", "sensors.drain._bury_dead_runs"])
 def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_lake, place):
-    dies(own_lake, place, "release", *HELD, *WHY)
+    dies(own_lake, place, "quarantine", "release", *HELD, *WHY)
     taken = place == "sensors.drain._bury_dead_runs"
     assert lakehouse(own_lake, "run").code == (0 if taken else 3)
     assert lines_of(own_lake, "2024-01-03") == ((5, 5) if taken else (0, None))
     assert lakehouse(own_lake, "reconcile", "--strict").code == 0
     assert lakehouse(own_lake, "run", "--json").data["runs"] == []
+
+
+@pytest.mark.slow
+def test_a_release_is_of_what_was_judged_and_not_of_what_has_arrived_since(own_lake):
+    land(own_lake, "2024-01-03-more.csv", sales_of("2024-01-03", 1, InvoiceNo="77"))
+    dies(own_lake, "lakehouse_assets.assets.publish_received", "run")
+    refused = quarantine(own_lake, "release", *HELD, *WHY)
+    assert (refused.code, "more has arrived for silver.transactions 2024-01-03" in refused.err) == (1, True)
+    assert not (own_lake / "system" / "decisions").exists()
+    assert lakehouse(own_lake, "run").code == 3
+    assert quarantine(own_lake, "release", *HELD, *WHY).code == 0
+    assert lines_of(own_lake, "2024-01-03") == (6, 6)
+    (kept,) = query(own_lake, "SELECT would_publish, length(rules_version) AS version FROM system.decisions")
+    assert kept == {"would_publish": 6, "version": 12}
