@@ -33,12 +33,14 @@ class CurrentRows:
 
     Attributes:
         versions: the file versions that count: day, file, batch.
+        contents: the same by what they hold, for a version may be taken in again: day, file, source version.
         newest: the newest batch of each day that has any, whatever it brought.
     """
 
     frame: DataFrame
     tallies: dict[dt.date, DayTally]
     versions: frozenset[tuple[dt.date, str, int]]
+    contents: frozenset[tuple[dt.date, str, str]]
     newest: dict[dt.date, int]
 
 
@@ -52,7 +54,9 @@ def current_rows(engine: Engine, bronze: DataFrame, days: Sequence[dt.date]) -> 
     )
     counted = engine.collect(
         bronze.groupBy(*_VERSION, kind.alias("kind")).agg(
-            F.count(F.lit(1)).alias("rows"), F.max("landing_date").alias("landing_date")
+            F.count(F.lit(1)).alias("rows"),
+            F.max("landing_date").alias("landing_date"),
+            F.max("source_version").alias("source_version"),
         )
     ).to_pylist()
     tallies = {day: DayTally(rows_in=0) for day in days}
@@ -60,7 +64,7 @@ def current_rows(engine: Engine, bronze: DataFrame, days: Sequence[dt.date]) -> 
     for version in counted:
         of_file = (version["business_date"], version["source_file"], version["kind"] == "refusal")
         newest[of_file] = max(newest[of_file], version["batch_id"])
-    stale, marked, counting = [], False, set()
+    stale, marked, counting, contents = [], False, set(), set()
     last: dict[dt.date, int] = {}
     for version in counted:
         day, file, batch = (version[name] for name in _VERSION)
@@ -78,10 +82,11 @@ def current_rows(engine: Engine, bronze: DataFrame, days: Sequence[dt.date]) -> 
                 stale.append((day, file, batch))
             else:
                 counting.add((day, file, batch))
+                contents.add((day, file, version["source_version"]))
     frame = bronze.where(~reason.startswith(SUPERSEDED_MARK)) if marked else bronze
     if stale:
         replaced_versions = engine.session().createDataFrame(
             stale, "business_date date, source_file string, batch_id bigint"
         )
         frame = frame.join(F.broadcast(replaced_versions), on=list(_VERSION), how="left_anti")
-    return CurrentRows(frame, tallies, frozenset(counting), last)
+    return CurrentRows(frame, tallies, frozenset(counting), frozenset(contents), last)

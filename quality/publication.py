@@ -154,13 +154,13 @@ class JudgedDays:
     """Judged rows of some days, and a tally for each day that already knows all but what its own rows come to.
 
     Attributes:
-        versions: the file versions that count: day, file, batch.
+        versions: the file versions that count: day, file, source version.
         decided: the decisions about these days, and ``fixed`` where the rows are that carry a fix.
     """
 
     frame: DataFrame
     tallies: dict[dt.date, DayTally]
-    versions: frozenset[tuple[dt.date, str, int]]
+    versions: frozenset[tuple[dt.date, str, str]]
     decided: Decided
     fixed: frozenset[Place]
 
@@ -203,7 +203,7 @@ def judged_days(
             report=once,
         )
         tallies = {day: current.tallies[day] for day in part}
-        yield JudgedDays(frame, tallies, current.versions, decided, heeded.fixed)
+        yield JudgedDays(frame, tallies, current.contents, decided, heeded.fixed)
 
 
 def publish_derived(

@@ -69,11 +69,11 @@ class Standing:
     """What a publication knows of the rows of some days besides the rejected ones.
 
     Attributes:
-        versions: the file versions that count: day, file, batch.
+        versions: the file versions that count: day, file, source version.
         decided: the decisions about those days.
     """
 
-    versions: Collection[tuple[dt.date, str, int]]
+    versions: Collection[tuple[dt.date, str, str]]
     decided: Decided
     rules_version: str | None
     now: dt.datetime
@@ -165,7 +165,7 @@ def _opened(rejected: pa.Table, standing: Standing) -> pa.Table:
 
 def _closed(row: Mapping[str, Any], place: Place, standing: Standing) -> dict[str, Any]:
     """Return a row that is not rejected any more; what was closed before stays closed for the reason it had."""
-    status, by, why = _what_became(row, place, standing)
+    status, by, why = _what_became(place, standing)
     before = row.get("status") or OPEN
     if before == status or (before != OPEN and status == SUPERSEDED):
         return dict(row)
@@ -174,9 +174,9 @@ def _closed(row: Mapping[str, Any], place: Place, standing: Standing) -> dict[st
     return {**row, "first_seen": first_seen, **closed}
 
 
-def _what_became(row: Mapping[str, Any], place: Place, standing: Standing) -> tuple[str, str, str]:
+def _what_became(place: Place, standing: Standing) -> tuple[str, str, str]:
     """Return the status of a row that is not rejected, by whom, and why."""
-    if (place.business_date, place.source_file, row["batch_id"]) not in standing.versions:
+    if (place.business_date, place.source_file, place.source_version) not in standing.versions:
         return SUPERSEDED, "source", f"a newer version of {place.source_file} counts"
     decision = standing.decided.records.get(place)
     if decision is not None and decision.action in {DISCARD, FIX}:

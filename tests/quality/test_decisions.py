@@ -160,6 +160,15 @@ def test_a_fix_of_a_superseded_file_version_is_moot(engine):
     assert [row[:2] for row in quarantine(engine)] == [(1, "superseded")]
 
 
+def test_a_row_of_a_version_that_is_taken_in_again_and_passes_is_replayed_and_not_superseded(engine):
+    publish(engine, [sale("1"), BAD])
+    again = [{**line, "batch_id": 2, "source_record": number} for number, line in enumerate((sale("1"), sale("9")), 1)]
+    tally = publish(engine, [sale("1"), BAD, *again])
+    assert (tally.superseded, tally.published, tally.rejected) == (2, 2, 0)
+    told = f"it passes the rules of version {transactions.terms.rules_version}"
+    assert quarantine(engine) == [(2, "replayed", "contract", told)]
+
+
 def test_a_row_that_is_rejected_again_is_open_again_and_keeps_when_it_was_first_seen(engine):
     publish(engine, [sale("1"), BAD])
     ((first_seen,),) = quarantine(engine, "first_seen")
