@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quality.contract import ContractColumn, columns_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
-    from quality.contract import Contract
+    from quality.contract import Contract, ContractColumn
 
 RECEIVED = "_received"
 """The struct column in which a typed row keeps its source's columns as received, as text."""
@@ -44,6 +42,8 @@ def typed(contract: type[Contract]) -> Callable[[DataFrame], DataFrame]:
     one, and ``"0.0005"`` is no decimal of three digits. Times need a whole date; those without a zone are UTC.
     """
     from pyspark.sql import functions as F  # noqa: N812
+
+    from quality.contract import columns_of  # here, so that decisions are read without Pandera
 
     def apply(frame: DataFrame) -> DataFrame:
         columns = [column for column in columns_of(contract) if column.source is not None]
