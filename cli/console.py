@@ -26,7 +26,23 @@ OK, FAILED, IMBALANCED, HELD, INTERRUPTED = 0, 1, 2, 3, 130
 _WIDTH_OF_A_FILE = 200
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables for people.")]
+_JSON = "lakehouse.json"
+
+
+def _remembered(context: typer.Context, value: bool) -> bool:  # noqa: FBT001 - as typer calls it
+    context.meta[_JSON] = value
+    return value
+
+
+JsonFlag = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        callback=_remembered,
+        is_eager=True,  # so that it is known when another option is refused
+        help="Print JSON for programs instead of tables for people.",
+    ),
+]
 
 
 class CommandError(Exception):
@@ -34,7 +50,10 @@ class CommandError(Exception):
 
 
 class Commands(TyperGroup):
-    """A group of commands whose expected errors are one sentence on stderr and exit code 1, not a traceback."""
+    """A group of commands whose expected errors are one sentence on stderr and exit code 1, not a traceback.
+
+    With ``--json`` the sentence is on stdout, too: ``{"error": "..."}``.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -43,7 +62,10 @@ class Commands(TyperGroup):
         except Exception as error:
             if not _is_expected(error):
                 raise
-            err().print(f"[red]error:[/] {escape(cleaned(str(error)))}", soft_wrap=True)
+            sentence = cleaned(str(error))
+            err().print(f"[red]error:[/] {escape(sentence)}", soft_wrap=True)
+            if ctx.meta.get(_JSON):
+                print_json({"error": sentence})
             raise typer.Exit(FAILED) from error
 
 

@@ -123,3 +123,13 @@ def test_where_the_machine_has_no_name_for_its_user_one_is_asked_for(own_lake, m
     refused = lakehouse(own_lake, "quarantine", *decision, "--reason", "because")
     assert (refused.code, refused.err) == (1, "error: --by: say who decides; it is kept with the decision\n")
     assert not (own_lake / "system" / "decisions").exists()
+
+
+def test_an_error_is_json_where_json_is_asked_for(ask):
+    sentence = "--day tomorrow: give a date like 2024-01-31"
+    for order in (["--json", "--day", "tomorrow"], ["--day", "tomorrow", "--json"]):
+        refused = ask("quarantine", "list", *order)
+        assert (refused.code, refused.data, refused.err) == (1, {"error": sentence}, f"error: {sentence}\n")
+    blank = ask("quarantine", "discard", "--reason", "", "--json")
+    assert (blank.code, blank.data) == (1, {"error": "--reason: say in a sentence why; it is kept with the decision"})
+    assert ask("quarantine", "list", "--day", "tomorrow").out == ""

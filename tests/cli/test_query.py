@@ -111,7 +111,7 @@ def test_only_one_statement_that_reads_is_taken(ask, sql):
 def test_sql_reaches_no_file(ask, sql):
     refused = ask("query", "--json", sql)
     assert refused.code == 1
-    assert refused.out == ""
+    assert refused.data.keys() == {"error"}
 
 
 def test_a_table_that_is_not_there_is_an_error_that_lists_those_that_are(ask):
