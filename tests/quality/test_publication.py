@@ -154,7 +154,7 @@ def test_a_first_publication_may_be_empty(engine):
 
 def test_a_healed_day_leaves_no_open_row_in_quarantine(engine):
     publish(engine, [*bad(1), *bad(2)], day(1), day(2))
-    publish(engine, [*bad(1), *good(1, batch_id=2)], day(1))
+    publish(engine, [*bad(1), *good(1, batch_id=2, source_version="v2")], day(1))
     assert published(engine) == {day(1): 3}
     assert set(rows(engine, "silver.quarantine", "business_date", "status")) == {
         (day(1), "superseded"),
