@@ -77,6 +77,6 @@ def _has_checkpoint(location: str, options: Mapping[str, str], version: int) -> 
 
     try:
         DeltaTable(location, version=version, storage_options=dict(options)).create_checkpoint()
-    except DeltaError:  # the version is gone, as Sail's own error says
+    except (DeltaError, OSError):  # the version is gone, as Sail's own error says, or its table is out of reach
         return False
     return True

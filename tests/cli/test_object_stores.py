@@ -68,17 +68,17 @@ def test_every_command_works(remote, root):
 
 @pytest.mark.slow
 def test_a_file_that_is_sent_again_with_the_same_bytes_is_not_taken_again(remote, root):
-    def bronze():
+    def made():
         tables = {each["name"]: each for each in lakehouse(root, "status", "--json").data["tables"]}
-        return tables["bronze.transactions"]["delta_version"], tables["bronze.transactions"]["rows"]
+        return tables["bronze.transactions"]["rows"], tables["silver.transactions"]["delta_version"]
 
     remote.put("some/lake/landing/transactions/2024-01-01.csv", csv_bytes(sales_of("2024-01-01", 3)))
     assert lakehouse(root, "run").code == 0
-    before = bronze()
+    before = made()
     time.sleep(1.1)  # some stores tell times by the second
     remote.put("some/lake/landing/transactions/2024-01-01.csv", csv_bytes(sales_of("2024-01-01", 3)))
     assert lakehouse(root, "run").code == 0
-    assert bronze() == before
+    assert made() == before
     assert lakehouse(root, "status", "--json").data["landing"]["pending"] == []
 
 
