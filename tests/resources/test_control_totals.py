@@ -101,7 +101,7 @@ def test_the_file_is_taken_when_it_is_sent_again_with_a_corrected_control_file(l
     write(line, three_lines())
     line.drain()
     assert len(rows(line, "silver.transactions")) == 3
-    assert [row["status"] for row in rows(line, "silver.quarantine")] == ["superseded"]
+    assert [row["status"] for row in rows(line, "silver.quarantine")] == ["replayed"]
 
 
 def test_a_control_file_alone_is_no_landing_file(line):
