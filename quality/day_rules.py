@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -52,7 +53,7 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DayRule:
+class DayRule(ABC):
     """Something asked of a whole day.
 
     Attributes:
@@ -67,9 +68,9 @@ class DayRule:
         return f"day:{type(self).__name__.lower()}"
 
     @property
+    @abstractmethod
     def reason(self) -> str:
         """What must hold, in words."""
-        raise NotImplementedError
 
     @property
     def summed(self) -> str | None:
@@ -86,6 +87,7 @@ class DayRule:
         """How many weeks back it looks."""
         return 0
 
+    @abstractmethod
     def finding(self, day: Figures, earlier: Sequence[Figures]) -> str | None:
         """Return what is wrong with a day, in words, or None.
 
@@ -93,7 +95,6 @@ class DayRule:
             day: its figures.
             earlier: those of the same weekday in the weeks before, as far as they are known.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
