@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 
 LAYERS = ("bronze", "silver", "gold")
 Transform = Callable[..., "DataFrame"]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How a gold table reads one of its inputs.
+
+    Attributes:
+        before: how many of the table's own partitions before one it also needs the input of, and ``after`` after it.
+            A change of the input is then looked for in every partition that needs it.
+        whole: all rows of the input are read, as of a dimension. A partition of it says which day it has changed for.
+        required: whether a partition waits until the input has it. If not, and there is none, there are no rows.
+    """
+
+    before: int = 0
+    after: int = 0
+    whole: bool = False
+    required: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,7 @@ class ContractTable(Table):
 
     terms: Terms
     transform: Transform
+    reads: Mapping[str, Reads] = field(default_factory=dict)
 
     def __call__(self, *frames: DataFrame) -> DataFrame:
         """Apply the table's function to frames, as a test does."""
@@ -158,6 +176,7 @@ def gold_table(
     contract: type[Contract],
     key: list[str],
     partition_column: str = DAILY,
+    reads: Mapping[str, Reads] | None = None,
     cluster_by: Sequence[str] = (),
     owner: str = "team:analytics",
 ) -> Callable[[Transform], ContractTable]:
@@ -167,10 +186,12 @@ def gold_table(
         contract: the table's contract; a row that breaks it holds its partition.
         key: the columns that name a row within its partition.
         partition_column: the calendar: ``business_date``, ``week_start`` or ``month_start``.
+        reads: how inputs are read, by the function's parameter, where that is not partition by partition.
         cluster_by: columns by which it is clustered on disk instead of partitioned; with the engine ``spark`` only.
         owner: who answers for it.
     """
-    return _contract_table("gold", contract, Policy(tuple(key)), partition_column, owner, tuple(cluster_by))
+    policy = Policy(tuple(key))
+    return _contract_table("gold", contract, policy, partition_column, owner, tuple(cluster_by), reads or {})
 
 
 def pool_of(table: str) -> str:
@@ -185,6 +206,7 @@ def _contract_table(
     partition_column: str,
     owner: str,
     cluster_by: tuple[str, ...] = (),
+    reads: Mapping[str, Reads] | None = None,
 ) -> Callable[[Transform], ContractTable]:
     def declare(transform: Transform) -> ContractTable:
         module = sys.modules[transform.__module__]
@@ -202,9 +224,22 @@ def _contract_table(
             description=about["description"],
             cluster_by=cluster_by,
         )
-        return ContractTable(**about, owner=owner, partition_column=partition_column, terms=terms, transform=transform)
+        return ContractTable(
+            **about,
+            owner=owner,
+            partition_column=partition_column,
+            terms=terms,
+            transform=transform,
+            reads=_known(reads or {}, transform),
+        )
 
     return declare
+
+
+def _known(reads: Mapping[str, Reads], transform: Transform) -> Mapping[str, Reads]:
+    if unknown := [name for name in reads if name not in inspect.signature(transform).parameters]:
+        raise ValueError(f"{transform.__module__}: reads= names {', '.join(unknown)}, no parameter of the function")
+    return reads
 
 
 def _about(module: ModuleType, line: int) -> dict[str, Any]:
