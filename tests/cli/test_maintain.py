@@ -241,7 +241,7 @@ def test_a_restore_is_told_first_then_done_and_can_be_undone(busy_lake):
     assert (plan["restored"], plan["newest"], version(busy_lake)) == (None, newest, newest)
     assert [each["table"] for each in plan["rebuild"]] == [
         "gold.daily_sales_summary",
-        "gold.product_performance",
+        "gold.sales_by_product",
         "gold.sales_by_region",
     ]
     told = lakehouse(busy_lake, "maintain", "restore", "silver.transactions", "--version", "1").out

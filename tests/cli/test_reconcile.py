@@ -65,7 +65,7 @@ def test_a_row_gone_from_silver_is_named_with_its_file_and_missed_in_gold(own_la
     assert ", amount 5.000, computed again 7.500; 1 missing; missing line_id=" in silver["found"]
     assert "(transactions/2024-01-01.csv record 2)" in silver["found"]
     assert {(each["table"], each["partition"]) for each in gold} == {
-        (f"gold.{name}", "2024-01-01") for name in ("daily_sales_summary", "product_performance", "sales_by_region")
+        (f"gold.{name}", "2024-01-01") for name in ("daily_sales_summary", "sales_by_product", "sales_by_region")
     }
     daily = next(each for each in gold if each["table"] == "gold.daily_sales_summary")
     assert "net_sales 7.500, computed again 5.000" in daily["found"]
@@ -196,7 +196,7 @@ def test_without_strict_an_imbalance_is_told_and_exits_0(own_lake):
 
 @pytest.mark.parametrize(
     "table",
-    ["bronze.transactions", "silver.transactions", "gold.product_performance", "system.row_ledger"],
+    ["bronze.transactions", "silver.transactions", "gold.sales_by_product", "system.row_ledger"],
 )
 def test_a_data_file_gone_from_disk_is_named_and_the_rest_is_still_compared(own_lake, table):
     files = DeltaTable(own_lake / table.replace(".", "/")).file_uris()

@@ -18,7 +18,7 @@ def test_every_table_is_told_with_rows_partitions_and_version(ask):
         "gold.weekly_sales_summary": (1, 1),
         "gold.monthly_sales_summary": (1, 1),
         "gold.sales_by_region": (2, 2),
-        "gold.product_performance": (2, 2),
+        "gold.sales_by_product": (2, 2),
         "system.landing_files": (3, None),
     }
     silver = tables["silver.transactions"]

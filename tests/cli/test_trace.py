@@ -25,7 +25,7 @@ from tests.cli.conftest import lakehouse, land, sales_of
 from tests.scenario import day
 
 DAILY = ("trace", "gold.daily_sales_summary", "--key", "business_date=2024-01-02")
-PRODUCT = ("trace", "gold.product_performance", "--key", "business_date=2024-01-02", "--key", "stock_code=85123A")
+PRODUCT = ("trace", "gold.sales_by_product", "--key", "business_date=2024-01-02", "--key", "stock_code=85123A")
 
 
 def tamper(root, table, updates, where=None):
@@ -145,12 +145,12 @@ def test_people_see_as_many_rows_as_they_ask_for_and_how_many_there_are(ask):
 
 
 def test_a_tampered_cell_of_gold_does_not_verify_and_the_others_do(own_lake):
-    tamper(own_lake, "gold.product_performance", {"net_sales": "net_sales + 0.001"})
+    tamper(own_lake, "gold.sales_by_product", {"net_sales": "net_sales + 0.001"})
     found = lakehouse(own_lake, *PRODUCT, "--verify", "--json")
     assert (found.code, found.data["verified"]) == (2, False)
     (difference,) = found.data["differences"]
     assert (difference["table"], difference["column"], difference["here"], difference["computed"]) == (
-        "gold.product_performance",
+        "gold.sales_by_product",
         "net_sales",
         "5.001",
         "5.000",

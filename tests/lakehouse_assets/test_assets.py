@@ -11,7 +11,7 @@ from quality.decisions import RELEASE, Decision, Place, record_decisions
 from tests.line import Line, bad_lines, days, good_lines
 from tests.scenario import csv_bytes, customer, day, drop, jsonl_bytes, rows, sale
 
-DAILY_GOLD = ("gold.daily_sales_summary", "gold.product_performance", "gold.sales_by_region")
+DAILY_GOLD = ("gold.daily_sales_summary", "gold.sales_by_product", "gold.sales_by_region")
 
 
 def events(result: dg.ExecuteInProcessResult, table: str) -> dict[str, dict]:

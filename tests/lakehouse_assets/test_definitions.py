@@ -25,7 +25,7 @@ TABLES = {
     "silver.transactions",
     "gold.daily_sales_summary",
     "gold.monthly_sales_summary",
-    "gold.product_performance",
+    "gold.sales_by_product",
     "gold.sales_by_region",
     "gold.weekly_sales_summary",
 }
@@ -85,7 +85,7 @@ def test_a_job_takes_a_source_to_its_daily_tables(line):
         job: {".".join(key.path) for key in line.defs.resolve_job_def(job).asset_layer.selected_asset_keys}
         for job in ("transactions", "customers", "products")
     }
-    gold = {"gold.daily_sales_summary", "gold.product_performance", "gold.sales_by_region"}
+    gold = {"gold.daily_sales_summary", "gold.sales_by_product", "gold.sales_by_region"}
     assert selected == {
         "transactions": {"bronze.transactions", "silver.transactions", *gold},
         "customers": {"bronze.customers", "silver.customers"},

@@ -32,7 +32,7 @@ TABLES = [
     "silver.transactions",
     "gold.daily_sales_summary",
     "gold.monthly_sales_summary",
-    "gold.product_performance",
+    "gold.sales_by_product",
     "gold.sales_by_region",
     "gold.weekly_sales_summary",
     "system.landing_files",

@@ -18,7 +18,7 @@ from tests.scenario import csv_bytes, day, drop, rows, sale
 pytestmark = pytest.mark.slow
 
 TEN = range(1, 11)
-DAILY = ("gold.daily_sales_summary", "gold.product_performance", "gold.sales_by_region")
+DAILY = ("gold.daily_sales_summary", "gold.sales_by_product", "gold.sales_by_region")
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_row_of_march_that_lands_in_may_restates_its_day_its_week_and_its_mont
         "bronze.transactions": daily,
         "silver.transactions": daily,
         "gold.daily_sales_summary": daily,
-        "gold.product_performance": daily,
+        "gold.sales_by_product": daily,
         "gold.sales_by_region": daily,
         "gold.weekly_sales_summary": {"week_start=2011-03-07", "week_start=2011-05-02"},
         "gold.monthly_sales_summary": {"month_start=2011-03-01", "month_start=2011-05-01"},

@@ -1,10 +1,10 @@
-"""`gold.product_performance`: a day's sales by product."""
+"""`gold.sales_by_product`: a day's sales by product."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from lakehouse_assets.gold.product_performance import product_performance
+from lakehouse_assets.gold.sales_by_product import sales_by_product
 from lakehouse_assets.silver.transactions import transactions
 from tests.frames import bronze_transactions, picked
 from tests.scenario import day, sale
@@ -17,7 +17,7 @@ def test_products_are_summed_apart_whatever_the_case_of_their_code(engine):
         sale("C3", StockCode="35004C", Quantity="-2"),
         sale("4", StockCode="22633", UnitPrice="0"),
     ]
-    frame = product_performance(transactions(bronze_transactions(engine, lines)))
+    frame = sales_by_product(transactions(bronze_transactions(engine, lines)))
     columns = ("business_date", "stock_code", "lines", "units", "gross_sales", "returns", "net_sales")
     assert picked(frame.orderBy("stock_code"), *columns) == [
         (day(1), "22633", 1, 6, Decimal(0), Decimal(0), Decimal(0)),

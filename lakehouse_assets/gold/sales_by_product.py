@@ -8,7 +8,7 @@ from lakehouse_assets.layers import gold_table
 from quality.contract import Contract, column
 
 
-class ProductPerformance(Contract):
+class SalesByProduct(Contract):
     """A day's sales of one product."""
 
     business_date: T.DateType = column("day of the invoices; the partition")
@@ -20,7 +20,7 @@ class ProductPerformance(Contract):
     net_sales: T.DecimalType(18, 3) = column("amount of every kind of line, GBP")  # type: ignore[valid-type]
 
 
-@gold_table(contract=ProductPerformance, key=["business_date", "stock_code"])
-def product_performance(silver_transactions: DataFrame) -> DataFrame:
+@gold_table(contract=SalesByProduct, key=["business_date", "stock_code"])
+def sales_by_product(silver_transactions: DataFrame) -> DataFrame:
     """Sum invoice lines by day and product."""
     return silver_transactions.groupBy("business_date", "stock_code").agg(*sums())
