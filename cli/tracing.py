@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from cli.console import CommandError
 from cli.proof import Lines
 from lakehouse_assets.layers import ContractTable
-from lakehouse_assets.recomputation import Recomputation, fitted
+from lakehouse_assets.recomputation import Recomputation
 from quality.casting import named
+from quality.contents import fitted
 from quality.contract import columns_of
 from quality.current import current_rows
 from quality.decisions import DISCARD, FIX, Place, decisions_about
@@ -156,7 +157,7 @@ class Tracer:
         inputs = {}
         for parameter, frame in narrow.items():
             source = self.again.tables[table.inputs[parameter]]
-            columns = fitted(frame, source) if isinstance(source, ContractTable) else frame
+            columns = fitted(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
             inputs[parameter] = self.trace(
                 source, _sorted(source, self.again.engine.collect(columns)), shared[parameter]
             )
@@ -166,8 +167,10 @@ class Tracer:
         self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame], narrow: Mapping[str, DataFrame]
     ) -> bool:
         """Whether the function makes of the narrowed inputs exactly what it makes for these rows of the whole ones."""
-        due = self.again.matching(fitted(table.transform(**whole), table), rows, key_of(table))
-        return _counted(self.again.engine.collect(fitted(table.transform(**narrow), table))) == _counted(due)
+        due = self.again.matching(fitted(table.transform(**whole), table.terms.contract), rows, key_of(table))
+        return _counted(self.again.engine.collect(fitted(table.transform(**narrow), table.terms.contract))) == _counted(
+            due
+        )
 
     def _records(self, table: ContractTable, rows: pa.Table) -> Records:
         from pyspark.sql import functions as F  # noqa: N812
@@ -310,7 +313,7 @@ class Tracer:
         from pyspark.sql import functions as F  # noqa: N812
 
         def outcome(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
-            computed = fitted(table.transform(**inputs), table)
+            computed = fitted(table.transform(**inputs), table.terms.contract)
             measures = [
                 measure.alias(f"{number}:{name}")
                 for name in sorted(wanted)
@@ -356,8 +359,11 @@ class Tracer:
             days = partitions_of(table, traced.rows)
             records = self.again.semi_joined(self._bronze(table, days), traced.records.behind, RECORD)
             judged = self.again.judged(table, days, records, POINTERS)
-            return fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table)
-        return fitted(table.transform(**{name: self._computed(each) for name, each in traced.inputs.items()}), table)
+            return fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract)
+        return fitted(
+            table.transform(**{name: self._computed(each) for name, each in traced.inputs.items()}),
+            table.terms.contract,
+        )
 
 
 def key_of(table: ContractTable) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse_assets.partitions import partitions_behind
 from quality.audit import DayTally
+from quality.contents import digest, fitted, row_hash
 from quality.contract import columns_of, spark_schema
 from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED
 from quality.publication import judged_days
@@ -35,8 +36,6 @@ EXAMPLES = 3
 """Keys that are named of each partition that differs."""
 _HASH, _ROWS, _SUM = "_hash", "_rows", "_sum_"
 _HERE, _DUE, _EXTRA, _MISSING = "_here", "_due", "_extra", "_missing"
-_EXACT = "decimal(38,0)"
-"""Holds the sum of as many 64-bit hashes as any table has rows."""
 RECORD = ("source_file", "source_record")
 
 
@@ -144,7 +143,10 @@ class Recomputation:
         partition, key = table.partition_column, self._key(table)
         sides = [
             frame.select(
-                *key, row_hash(table).alias(_HASH), F.lit(is_here).alias(_HERE), F.lit(1 - is_here).alias(_DUE)
+                *key,
+                row_hash(table.terms.contract).alias(_HASH),
+                F.lit(is_here).alias(_HERE),
+                F.lit(1 - is_here).alias(_DUE),
             )
             for frame, is_here in ((here, 1), (due, 0))
         ]
@@ -171,7 +173,7 @@ class Recomputation:
     ) -> DataFrame:
         """Return the rows a table holds, of some partitions or all, as the contract has them."""
         where = None if partitions is None else Predicate(table.partition_column, tuple(partitions))
-        return fitted(self.engine.read(table.full_name, where, version=version), table)
+        return fitted(self.engine.read(table.full_name, where, version=version), table.terms.contract)
 
     def inputs(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> dict[str, DataFrame] | None:
         """Return a table's inputs by parameter, of the partitions that feed some of its own; None if one is missing."""
@@ -200,7 +202,7 @@ class Recomputation:
         inputs = self.inputs(table, partitions)
         if inputs is None:
             return None
-        frame = fitted(table.transform(**inputs), table)
+        frame = fitted(table.transform(**inputs), table.terms.contract)
         return (
             frame if partitions is None else frame.where(Predicate(table.partition_column, tuple(partitions)).column())
         )
@@ -227,7 +229,7 @@ class Recomputation:
 
         partition, money = table.partition_column, _decimals(table)
         frame, by = part.frame, [partition, OUTCOME]
-        hashed = [row_hash(table).alias(_HASH), F.lit(1).alias(_ROWS)]
+        hashed = [row_hash(table.terms.contract).alias(_HASH), F.lit(1).alias(_ROWS)]
         frame = frame.select(*dict.fromkeys([*by, *money]), *[n for n in (DIGEST,) if n in frame.columns], *hashed)
         copies = F.lit(0)
         if DIGEST in frame.columns:  # rows of a content key are alike: any stands for all
@@ -235,7 +237,7 @@ class Recomputation:
             frame = frame.groupBy(*by, DIGEST).agg(F.sum(_ROWS).alias(_ROWS), *alike)
             copies = F.sum(F.col(_ROWS) - 1)
         measured = frame.groupBy(*by).agg(
-            F.sum(_ROWS).alias("all"), copies.alias("copies"), *_sums(money), _digest().alias("digest")
+            F.sum(_ROWS).alias("all"), copies.alias("copies"), *_sums(money), digest(_HASH).alias("digest")
         )
         found.tallies.update(part.tallies)
         for row in self.engine.collect(measured).to_pylist():
@@ -252,9 +254,11 @@ class Recomputation:
         from pyspark.sql import functions as F  # noqa: N812
 
         money = _decimals(table)
-        hashed = frame.select(*dict.fromkeys([table.partition_column, *money]), row_hash(table).alias(_HASH))
+        hashed = frame.select(
+            *dict.fromkeys([table.partition_column, *money]), row_hash(table.terms.contract).alias(_HASH)
+        )
         measured = hashed.groupBy(table.partition_column).agg(
-            F.count(F.lit(1)).alias("all"), *_sums(money), _digest().alias("digest")
+            F.count(F.lit(1)).alias("all"), *_sums(money), digest(_HASH).alias("digest")
         )
         rows = self.engine.collect(measured).to_pylist()
         return {row[table.partition_column]: _content(row, row["all"], money) for row in rows}
@@ -271,7 +275,7 @@ class Recomputation:
         elif (inputs := self.inputs(table, partitions)) is not None:
             (bronze,) = inputs.values()
             judged = self.judged(table, partitions, bronze, RECORD)
-            due = fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table, *RECORD)
+            due = fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
         else:
             due = None
         nothing = self.engine.session().createDataFrame([], spark_schema(table.terms.contract))
@@ -313,39 +317,6 @@ class Recomputation:
         wanted = self.engine.session().createDataFrame(distinct).alias("wanted")
         same = [F.col(f"rows.{name}").eqNullSafe(F.col(f"wanted.{name}")) for name in columns]
         return frame.alias("rows").join(wanted, reduce(lambda left, right: left & right, same), "left_semi")
-
-
-def fitted(frame: DataFrame, table: ContractTable, *more: str) -> DataFrame:
-    """Return a frame's columns as the contract has them; one that it does not have yet is null."""
-    from pyspark.sql import functions as F  # noqa: N812
-
-    there = set(frame.columns)
-    columns = [
-        (F.col(column.name) if column.name in there else F.lit(None)).cast(column.type).alias(column.name)
-        for column in columns_of(table.terms.contract)
-    ]
-    return frame.select(*columns, *more)
-
-
-def row_hash(table: ContractTable) -> Column:
-    """Return the hash of a row's contract columns: each as text after its length, so that no two rows look alike."""
-    from pyspark.sql import functions as F  # noqa: N812
-    from pyspark.sql import types as T  # noqa: N812
-
-    parts = []
-    for column in columns_of(table.terms.contract):
-        value = F.col(column.name)
-        nested = isinstance(column.type, T.ArrayType | T.MapType | T.StructType)
-        text = F.to_json(value) if nested else F.hex(value) if isinstance(column.type, T.BinaryType) else None
-        text = value.cast(column.type).cast("string") if text is None else text
-        parts.append(F.coalesce(F.concat(F.length(text).cast("string"), F.lit(":"), text), F.lit("-")))
-    return F.xxhash64(F.concat(*parts))
-
-
-def _digest() -> Column:
-    from pyspark.sql import functions as F  # noqa: N812
-
-    return F.sum(F.col(_HASH).cast(_EXACT))
 
 
 def _decimals(table: ContractTable) -> list[str]:

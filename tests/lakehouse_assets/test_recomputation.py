@@ -11,8 +11,9 @@ import pytest
 
 from lakehouse_assets.definitions import find_tables
 from lakehouse_assets.layers import ContractTable
-from lakehouse_assets.recomputation import Recomputation, fitted
+from lakehouse_assets.recomputation import Recomputation
 from lakehouse_assets.silver.transactions import transactions
+from quality.contents import fitted
 from quality.contract import Contract, arrow_schema, column
 from quality.judge import Policy
 from quality.publication import Terms, publish_received
@@ -117,5 +118,5 @@ def test_a_table_that_was_never_written_holds_nothing(engine):
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
     table = words_table(engine, ("a", "b"))
-    frame = fitted(engine.read("gold.words").drop("right"), table)
+    frame = fitted(engine.read("gold.words").drop("right"), table.terms.contract)
     assert engine.collect(frame).select(["left", "right"]).to_pylist() == [{"left": "a", "right": None}]
