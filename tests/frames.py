@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse_assets.bronze.clicks import clicks
+from lakehouse_assets.bronze.inventory import inventory
 from resources.bronze_rows import bronze_layout
 from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, customer, day, sale
 
@@ -134,6 +136,20 @@ def bronze_products(engine: Engine, records: Iterable[Mapping[str, Any]]) -> Dat
     return _frame(engine, bronze_table(PRODUCTS, records))
 
 
+def bronze_clicks(engine: Engine, events: Iterable[Mapping[str, Any]]) -> DataFrame:
+    """Return `bronze.clicks` rows as a frame; values become the text they have in JSON."""
+    texts = [
+        {name: value if isinstance(value, str | None) else json.dumps(value) for name, value in event.items()}
+        for event in events
+    ]
+    return _frame(engine, bronze_table(clicks.source, texts))
+
+
+def bronze_inventory(engine: Engine, movements: Iterable[Mapping[str, Any]]) -> DataFrame:
+    """Return `bronze.inventory` rows as a frame."""
+    return _frame(engine, bronze_table(inventory.source, movements))
+
+
 def product(stock_code: str | None, **changed: Any) -> dict[str, Any]:
     """Return a product record of the change feed; keywords change single columns."""
     record = {
@@ -146,6 +162,34 @@ def product(stock_code: str | None, **changed: Any) -> dict[str, Any]:
         "updated_at": dt.datetime(2011, 3, 1, 9, 0, tzinfo=dt.UTC),
     }
     return {**record, **changed}
+
+
+def click(event_id: str | None, at: str = "2011-03-01T09:00:00Z", **changed: Any) -> dict[str, Any]:
+    """Return an event of the web shop; keywords change single fields."""
+    event = {
+        "event_id": event_id,
+        "session_id": "s-1",
+        "user_id": 17850,
+        "event_type": "view",
+        "stock_code": "85123A",
+        "url": "https://shop.example/p/85123A",
+        "ts": at,
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
+        "context": {"screen": {"width": 1280, "height": 720}, "referrer": None},
+    }
+    return {**event, **changed}
+
+
+def movement(movement_id: str, at: str = "2011-03-01 07:00:00", **changed: str) -> dict[str, str]:
+    """Return a stock movement as the warehouse writes it; keywords change single columns."""
+    moved = {
+        "movement_id": movement_id,
+        "stock_code": "85123A",
+        "movement_type": "receipt",
+        "quantity": "24",
+        "moved_at": at,
+    }
+    return {**moved, **changed}
 
 
 def customer_change(customer_id: Any, **changed: Any) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_a_landing_zone_that_was_named_and_is_not_there_is_refused(lake_root):
     refused = lakehouse(lake_root, "run")
     assert refused.code == 1
     assert f"LAKEHOUSE_LANDING is {lake_root}/landing, and there is no such folder" in refused.err
-    assert "customers, products, transactions" in refused.err
+    assert "clicks, customers, inventory, products, transactions" in refused.err
     assert not lake_root.exists()
 
 

@@ -58,7 +58,7 @@ def test_files_that_nobody_takes_are_told_with_what_to_do(own_lake):
         "transactions/1999-01-01.csv",
         "transactions/notes.txt",
     }
-    assert "move it into one of customers, products, transactions" in why["2024-01-05.csv"]
+    assert "move it into one of clicks, customers, inventory, products, transactions" in why["2024-01-05.csv"]
     assert "no source is called stores" in why["stores/2024-01-05.csv"]
     assert "LAKEHOUSE_START_DATE" in why["transactions/1999-01-01.csv"]
     assert "yyyy-mm-dd" in why["transactions/notes.txt"]

@@ -17,10 +17,14 @@ from resources.engine import ClusteredTableError
 from resources.settings import Settings
 
 TABLES = {
+    "bronze.clicks",
     "bronze.customers",
+    "bronze.inventory",
     "bronze.products",
     "bronze.transactions",
+    "silver.clicks",
     "silver.customers",
+    "silver.inventory",
     "silver.products",
     "silver.transactions",
     "gold.daily_sales_summary",
@@ -29,6 +33,7 @@ TABLES = {
     "gold.sales_by_region",
     "gold.weekly_sales_summary",
 }
+SOURCES = ("clicks", "customers", "inventory", "products", "transactions")
 
 
 def test_a_table_with_clusters_is_refused_unless_the_engine_is_spark(monkeypatch, lake_root):
@@ -50,7 +55,7 @@ def test_every_file_of_the_layers_is_found_once():
 
 def test_every_table_its_landing_files_and_quarantine_are_assets(line):
     keys = {".".join(key.path) for key in line.defs.resolve_asset_graph().get_all_asset_keys()}
-    landing = {"landing.customers", "landing.products", "landing.transactions"}
+    landing = {f"landing.{source}" for source in SOURCES}
     assert keys == TABLES | landing | {"silver.quarantine"}
 
 
@@ -83,12 +88,14 @@ def test_a_range_of_any_table_is_one_run_and_a_table_has_one_writer(line):
 def test_a_job_takes_a_source_to_its_daily_tables(line):
     selected = {
         job: {".".join(key.path) for key in line.defs.resolve_job_def(job).asset_layer.selected_asset_keys}
-        for job in ("transactions", "customers", "products")
+        for job in SOURCES
     }
     gold = {"gold.daily_sales_summary", "gold.sales_by_product", "gold.sales_by_region"}
     assert selected == {
         "transactions": {"bronze.transactions", "silver.transactions", *gold},
+        "clicks": {"bronze.clicks", "silver.clicks"},
         "customers": {"bronze.customers", "silver.customers"},
+        "inventory": {"bronze.inventory", "silver.inventory"},
         "products": {"bronze.products", "silver.products"},
     }
 

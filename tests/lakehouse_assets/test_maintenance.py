@@ -23,10 +23,14 @@ from tests.processes import wait_for
 from tests.scenario import TRANSACTIONS, day, rows, sale
 
 TABLES = [
+    "bronze.clicks",
     "bronze.customers",
+    "bronze.inventory",
     "bronze.products",
     "bronze.transactions",
+    "silver.clicks",
     "silver.customers",
+    "silver.inventory",
     "silver.products",
     "silver.quarantine",
     "silver.transactions",

@@ -78,4 +78,5 @@ def test_lineage_leads_from_what_silver_is_made_of_to_quarantine(lake_root):
 
     parents = graph.get(dg.AssetKey(["silver", "quarantine"])).parent_keys
 
-    assert {key.to_user_string() for key in parents} == {"bronze/customers", "bronze/products", "bronze/transactions"}
+    sources = ("clicks", "customers", "inventory", "products", "transactions")
+    assert {key.to_user_string() for key in parents} == {f"bronze/{source}" for source in sources}
