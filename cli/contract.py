@@ -51,10 +51,10 @@ def show(
         f"held when {escape(', or '.join(about['held_when']))}",
         soft_wrap=True,
     )
-    columns = table("column", "type", "may be missing", "received as", "meaning")
+    columns = table("column", "type", "may be missing", "received as", "unit", "meaning")
     for column in about["columns"]:
-        nullable = "yes" if column["nullable"] else "no"
-        columns.add_row(column["name"], column["type"], nullable, column["source"] or "", escape(column["description"]))
+        texts = [column["source"] or "", column["unit"] or "", escape(column["description"])]
+        columns.add_row(column["name"], column["type"], "yes" if column["nullable"] else "no", *texts)
     out().print(columns)
     rules = table("rule", "when broken", "what must hold")
     for rule in about["rules"]:

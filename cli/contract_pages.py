@@ -68,6 +68,7 @@ def described(table: ContractTable) -> dict[str, Any]:
                 "nullable": column.nullable,
                 "source": column.source,
                 "description": column.description,
+                "unit": column.unit,
             }
             for column in columns_of(table.terms.contract)
         ],
@@ -110,6 +111,7 @@ def page(table: ContractTable) -> str:
             column["type"],
             "yes" if column["nullable"] else "no",
             _code([column["source"]] if column["source"] else []),
+            column["unit"] or "",
             column["description"],
         )
         for column in about["columns"]
@@ -121,7 +123,7 @@ def page(table: ContractTable) -> str:
             about["description"],
             _markdown(("", ""), facts),
             "## Columns",
-            _markdown(("column", "type", "may be missing", "received as", "meaning"), columns),
+            _markdown(("column", "type", "may be missing", "received as", "unit", "meaning"), columns),
             "## Rules",
             _ACTIONS if table.layer == "silver" else _DERIVED_ACTIONS,
             _markdown(("rule", "when broken", "what must hold"), rules),
@@ -188,6 +190,8 @@ def _property(table: ContractTable, column: ContractColumn, rules: Sequence[Rule
         "physicalType": type_,
         "required": not column.nullable,
     }
+    if column.unit:  # the standard has no word for it
+        found["customProperties"] = [{"property": "unit", "value": column.unit}]
     if options := _options(column):
         found["logicalTypeOptions"] = options
     if column.name in key:

@@ -95,7 +95,7 @@ def _contract_columns(columns: Sequence[ContractColumn], key: Sequence[str]) -> 
             dg.TableColumn(
                 column.name,
                 column.type.simpleString(),
-                description=column.description,
+                description=column.meaning,
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable,
                     unique=list(key) == [column.name],

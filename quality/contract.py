@@ -59,6 +59,7 @@ class Contract(pa.DataFrameModel):  # type: ignore[misc]  # Pandera is not typed
 def column(
     description: str,
     *,
+    unit: str | None = None,
     source: str | None = None,
     nullable: bool = False,
     when_broken: Action | None = None,
@@ -68,7 +69,8 @@ def column(
     """Declare a column of a contract.
 
     Args:
-        description: what the column means, with its unit; shown in the UI.
+        description: what the column means.
+        unit: what a number counts or is measured in: ``GBP``, ``units``, ``days``. The UI and Delta show both as one.
         source: the column of the input table it is typed from (see ``casting.typed``); none if it is derived.
         nullable: whether a row may lack it.
         when_broken: what the checks do, and ``references``; unless said otherwise, a broken check rejects its row and
@@ -82,7 +84,7 @@ def column(
     _known_action(when_broken or "reject")
     if references is not None and references.count(".") != 2:  # noqa: PLR2004 - layer, table, column
         raise ValueError(f"references={references!r} must be layer.table.column, such as silver.customers.customer_id")
-    metadata = {"source": source, "when_broken": when_broken, "references": references}
+    metadata = {"unit": unit, "source": source, "when_broken": when_broken, "references": references}
     # Pandera takes a tuple for several arguments: of one value it would make a text, and of that its letters.
     checks = {name: list(value) if isinstance(value, tuple) else value for name, value in checks.items()}
     return pa.Field(nullable=nullable, description=description, metadata=metadata, **checks)
@@ -110,6 +112,7 @@ class ContractColumn:
         checks: Pandera check names and their arguments, in the order declared.
         when_broken: what a broken check does.
         references: where its values must be found, if anywhere.
+        unit: what a number counts or is measured in.
     """
 
     name: str
@@ -120,6 +123,12 @@ class ContractColumn:
     checks: tuple[tuple[str, dict[str, Any]], ...]
     when_broken: Action = "reject"
     references: Reference | None = None
+    unit: str | None = None
+
+    @property
+    def meaning(self) -> str:
+        """The description with the unit: ``amount of sales [GBP]``."""
+        return f"{self.description} [{self.unit}]" if self.unit else self.description
 
 
 @dataclass(frozen=True)
@@ -244,6 +253,7 @@ def columns_of(contract: type[Contract]) -> tuple[ContractColumn, ...]:
                 checks=tuple(checks),
                 when_broken=about.get("when_broken") or "reject",
                 references=references,
+                unit=about.get("unit"),
             )
         )
     return tuple(columns)
@@ -257,11 +267,11 @@ def spark_schema(contract: type[Contract]) -> StructType:
 
 
 def arrow_schema(contract: type[Contract]) -> Schema:
-    """Return a contract's columns as an Arrow schema: timestamps in microseconds, UTC; descriptions as comments."""
+    """Return a contract's columns as an Arrow schema: timestamps in microseconds, UTC; meanings as comments."""
     import pyarrow as pa
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    comments = {column.name: {"comment": column.description} for column in columns_of(contract) if column.description}
+    comments = {column.name: {"comment": column.meaning} for column in columns_of(contract) if column.meaning}
     plain = to_arrow_schema(spark_schema(contract), timezone="UTC")
     return pa.schema([field.with_metadata(comments.get(field.name)) for field in plain])
 

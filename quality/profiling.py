@@ -295,6 +295,8 @@ def _code(column: ContractColumn, proposed: Mapping[str, Any]) -> str:
     from pyspark.sql import types as T  # noqa: N812
 
     arguments = [json.dumps(column.description, ensure_ascii=False)]
+    if column.unit:
+        arguments.append(f'unit="{column.unit}"')
     if column.source:
         arguments.append(f'source="{column.source}"')
     arguments += [f"{name}={'r' if name == 'str_matches' else ''}{_literal(item)}" for name, item in proposed.items()]

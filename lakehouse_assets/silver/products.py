@@ -17,11 +17,13 @@ class Products(Contract):
     stock_code: T.StringType = column("product code, upper case", source="stock_code")
     description: T.StringType = column("product text", source="description", nullable=True)
     category: T.StringType = column("product category", source="category", nullable=True)
-    cost: T.DecimalType(18, 3) = column("what a unit costs us, GBP", source="cost", in_range=_MONEY)  # type: ignore[valid-type]
+    cost: T.DecimalType(18, 3) = column("what a unit costs us", unit="GBP", source="cost", in_range=_MONEY)  # type: ignore[valid-type]
     list_price: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
-        "what a unit is offered for, GBP", source="list_price", in_range=_MONEY
+        "what a unit is offered for", unit="GBP", source="list_price", in_range=_MONEY
     )
-    reorder_level: T.IntegerType = column("units at which stock is reordered", source="reorder_level", nullable=True)
+    reorder_level: T.IntegerType = column(
+        "stock level at which it is reordered", unit="units", source="reorder_level", nullable=True
+    )
     updated_at: T.TimestampType = column("time of the change, UTC", source="updated_at")
     business_date: T.DateType = column("day of the change; the partition")
 

@@ -82,13 +82,16 @@ class Transactions(Contract):
     )
     description: T.StringType = column("product text as printed", source="Description", nullable=True)
     quantity: T.IntegerType = column(
-        "units sold, negative when returned", source="Quantity", in_range={"min_value": -100_000, "max_value": 100_000}
+        "units sold, negative when returned",
+        unit="units",
+        source="Quantity",
+        in_range={"min_value": -100_000, "max_value": 100_000},
     )
     invoiced_at: T.TimestampType = column("time of the invoice, UTC", source="InvoiceDate")
     unit_price: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
-        "price of one unit, GBP", source="UnitPrice", in_range={"min_value": -1_000_000, "max_value": 1_000_000}
+        "price of one unit", unit="GBP", source="UnitPrice", in_range={"min_value": -1_000_000, "max_value": 1_000_000}
     )
-    amount: T.DecimalType(18, 3) = column("quantity times unit price, GBP", nullable=True)  # type: ignore[valid-type]
+    amount: T.DecimalType(18, 3) = column("quantity times unit price", unit="GBP", nullable=True)  # type: ignore[valid-type]
     customer_id: T.LongType = column(
         "customer number, where the till knew it",
         source="CustomerID",

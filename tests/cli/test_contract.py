@@ -86,6 +86,13 @@ def test_bounds_are_in_the_standards_own_words_unless_they_only_warn():
     assert options["stock_code"] is None
 
 
+def test_a_unit_is_a_property_of_its_own_where_there_is_one():
+    (table,) = yaml.safe_load(exported()["silver.transactions.odcs.yaml"])["schema"]
+    units = {column["name"]: column.get("customProperties") for column in table["properties"]}
+    assert units["amount"] == [{"property": "unit", "value": "GBP"}]
+    assert units["country"] is None
+
+
 def test_the_pages_of_the_tables_are_up_to_date():
     files = {file.name: file.read_text(encoding="utf-8") for file in TABLES.iterdir()}
     assert files == exported(), "run `lakehouse contract export`"
@@ -96,7 +103,7 @@ def test_a_contract_is_shown_with_what_each_rule_does(lake_root):
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "row:sale_has_units reject a sale has units" in lines
     assert "customer_id:references warn customer_id is found in silver.customers.customer_id" in lines
-    assert "quantity int no Quantity units sold, negative when returned" in lines
+    assert "quantity int no Quantity units units sold, negative when returned" in lines
     about = lakehouse(lake_root, "contract", "show", "silver.transactions", "--json").data
     assert (about["key"], about["partition"], about["made_from"]) == (
         ["line_id"],
@@ -115,4 +122,4 @@ def test_an_export_goes_to_the_folder_that_is_named(tmp_path):
 def test_a_table_without_a_contract_is_one_sentence(lake_root):
     refused = lakehouse(lake_root, "contract", "show", "bronze.transactions")
     assert refused.code == 1
-    assert "bronze.transactions has no contract; these have: silver.customers, " in refused.err
+    assert "bronze.transactions has no contract; these have: silver.clicks, silver.customers, " in refused.err

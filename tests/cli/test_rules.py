@@ -143,7 +143,10 @@ def test_a_profile_shows_what_there_is_and_what_it_would_bear(ask):
     answer = ask("profile", "silver.transactions")
     assert answer.code == 0
     assert "What 2 days (2024-01-01 to 2024-01-02), 5 rows would bear:" in answer.out
-    assert 'quantity: T.IntegerType = column("units sold, negative when returned", source="Quantity"' in answer.out
+    assert (
+        'quantity: T.IntegerType = column("units sold, negative when returned", unit="units", source="Quantity"'
+        in answer.out
+    )
     assert "The key line_id names each row." in answer.out
 
 

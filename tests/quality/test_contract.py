@@ -13,15 +13,16 @@ from quality.contract import Contract, arrow_schema, column, columns_of, spark_s
 class Lines(Contract):
     """Two columns."""
 
-    price: T.DecimalType(18, 3) = column("price of one unit, GBP", source="UnitPrice", ge=0)
+    price: T.DecimalType(18, 3) = column("price of one unit", unit="GBP", source="UnitPrice", ge=0)
     sold_at: T.TimestampType = column("time of the sale, UTC", nullable=True)
 
 
 def test_columns_carry_type_source_description_and_checks():
     price, sold_at = columns_of(Lines)
     assert (price.name, price.type, price.nullable, price.source) == ("price", T.DecimalType(18, 3), False, "UnitPrice")
-    assert (price.description, price.checks) == (
-        "price of one unit, GBP",
+    assert (price.description, price.unit, price.checks) == (
+        "price of one unit",
+        "GBP",
         (("greater_than_or_equal_to", {"min_value": 0}),),
     )
     assert (sold_at.name, sold_at.nullable, sold_at.source, sold_at.checks) == ("sold_at", True, None, ())
@@ -40,6 +41,12 @@ def test_schemas_keep_the_contracts_order_and_say_utc():
     assert arrow_schema(Lines) == pa.schema(
         [("price", pa.decimal128(18, 3)), ("sold_at", pa.timestamp("us", tz="UTC"))]
     )
+
+
+def test_a_meaning_ends_with_its_unit_and_stands_in_the_schema():
+    price, sold_at = columns_of(Lines)
+    assert (price.meaning, sold_at.meaning) == ("price of one unit [GBP]", "time of the sale, UTC")
+    assert arrow_schema(Lines).field("price").metadata == {b"comment": b"price of one unit [GBP]"}
 
 
 def test_a_check_over_a_whole_frame_is_refused():

@@ -32,7 +32,7 @@ class Orders(Contract):
     )
     code: T.StringType = column("product", references="silver.products.stock_code")
     units: T.IntegerType = column("how many", in_range={"min_value": 0, "max_value": 10_000})
-    price: T.DecimalType(18, 3) = column("price, GBP")  # type: ignore[valid-type]
+    price: T.DecimalType(18, 3) = column("price", unit="GBP")  # type: ignore[valid-type]
     email: T.StringType = column("e-mail", nullable=True)
     note: T.StringType = column("free text", nullable=True)
     sold_at: T.TimestampType = column("when, UTC")
@@ -148,7 +148,7 @@ def test_proposals_are_lines_of_a_contract_beside_what_it_asks_today(found):
         r'order_no: T.StringType = column("number of the order", source="OrderNo", str_matches=r"[A-Z]?\d+$")'
     )
     assert of(found, "price").code == (
-        'price: T.DecimalType(18, 3) = column("price, GBP", in_range={"min_value": -5, "max_value": 50})'
+        'price: T.DecimalType(18, 3) = column("price", unit="GBP", in_range={"min_value": -5, "max_value": 50})'
     )
     assert of(found, "code").code.endswith('references="silver.products.stock_code")')
 
