@@ -11,11 +11,12 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse_assets.partitions import DAILY
+from quality.histories import VALID_FROM, History
 from quality.judge import Policy
 from quality.publication import Terms
 
@@ -107,6 +108,18 @@ class ContractTable(Table):
         return {name: name.replace("_", ".", 1) for name in inspect.signature(self.transform).parameters}
 
 
+@dataclass(frozen=True)
+class HistoryTable(ContractTable):
+    """A dimension that keeps every version of its members (SCD type 2).
+
+    Its function takes all rows of the feed and of the sightings, of some members or of all, and returns their history.
+    ``publish_history`` of ``quality.histories`` publishes it and reads the inputs itself, given ``terms``, ``history``
+    and ``transform``. A partition stands for the changes and first sightings of a day; on disk there are none.
+    """
+
+    history: History = field(kw_only=True)
+
+
 def bronze_table(
     *,
     landing_format: LandingFormat,
@@ -194,6 +207,32 @@ def gold_table(
     return _contract_table("gold", contract, policy, partition_column, owner, tuple(cluster_by), reads or {})
 
 
+def history_table(
+    *, contract: type[Contract], history: History, owner: str = "team:analytics"
+) -> Callable[[Transform], HistoryTable]:
+    """Declare a dimension with history: a function from a feed of changes and tables that speak of its members.
+
+    Args:
+        contract: the table's contract: surrogate key, natural key, attributes and the columns of every history.
+        history: what it is made from; the function takes those tables in that order.
+        owner: who answers for it.
+
+    Raises:
+        ValueError: the function takes other tables.
+    """
+    policy = Policy((history.natural_key, VALID_FROM))
+    reads = {table.replace(".", "_"): Reads(whole=True, required=False) for table in history.tables}
+
+    def declare(transform: Transform) -> HistoryTable:
+        table = _contract_table("gold", contract, policy, DAILY, owner, reads=reads, partitioned=False)(transform)
+        if list(table.inputs.values()) != history.tables:
+            raise ValueError(f"{table.full_name}: its function takes {', '.join(reads)}, in this order")
+        about = {each.name: getattr(table, each.name) for each in fields(table)}
+        return HistoryTable(**about, history=history)
+
+    return declare
+
+
 def pool_of(table: str) -> str:
     """Return the pool in which a table, by its full name, has one writer at a time."""
     return table.replace(".", "_")
@@ -207,6 +246,8 @@ def _contract_table(
     owner: str,
     cluster_by: tuple[str, ...] = (),
     reads: Mapping[str, Reads] | None = None,
+    *,
+    partitioned: bool = True,
 ) -> Callable[[Transform], ContractTable]:
     def declare(transform: Transform) -> ContractTable:
         module = sys.modules[transform.__module__]
@@ -223,6 +264,7 @@ def _contract_table(
             partition_column,
             description=about["description"],
             cluster_by=cluster_by,
+            partitioned=partitioned,
         )
         return ContractTable(
             **about,

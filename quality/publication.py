@@ -44,6 +44,7 @@ class Terms:
         name: ``silver.transactions``.
         partition_column: the date column it is partitioned by.
         cluster_by: columns to cluster it by instead, on disk; it is published by the date column all the same.
+        partitioned: whether it has partitions on disk, too, where it is not clustered.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Terms:
     partition_column: str
     description: str = ""
     cluster_by: tuple[str, ...] = ()
+    partitioned: bool = True
 
     @property
     def rules_version(self) -> str:
@@ -67,7 +69,7 @@ class Terms:
         return TableLayout(
             self.name,
             schema,
-            () if self.cluster_by else (self.partition_column,),
+            (self.partition_column,) if self.partitioned and not self.cluster_by else (),
             description=self.description,
             statistics=tuple(dict.fromkeys([*key, *times])),
             cluster_by=self.cluster_by,
@@ -94,6 +96,7 @@ class Publication:
         rejected: the quarantined rows of this write.
         waived: the partitions that are published because somebody released them.
         rewritten: the partitions whose quarantine was written.
+        affected: days of other tables that have to be made again, of a dimension with history.
     """
 
     tallies: dict[dt.date, DayTally] = field(default_factory=dict)
@@ -102,6 +105,7 @@ class Publication:
     rejected: list[pa.Table] = field(default_factory=list)
     waived: dict[dt.date, Waived] = field(default_factory=dict)
     rewritten: set[dt.date] = field(default_factory=set)
+    affected: list[dt.date] = field(default_factory=list)
 
     @property
     def published(self) -> list[dt.date]:
