@@ -235,11 +235,20 @@ class Engine(Protocol):
         frame: DataFrame | pa.Table,
         key: Sequence[str],
         *,
+        gone: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
         """Replace the table's rows that have a row's key, add the others, in one commit, and return the new version.
 
         A null equals a null in a key.
+
+        Args:
+            layout: the table.
+            frame: the rows.
+            key: the columns that name a row.
+            gone: a boolean column of the frame that the table does not have. A row in which it is true takes the
+                table's row with its key away; where there is none, nothing happens.
+            metadata: kept with the commit.
 
         Raises:
             TableError: two of the rows have one key, or a value does not fit the table's type.

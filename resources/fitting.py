@@ -5,6 +5,7 @@ Belongs here: what a write refuses whatever engine commits it. Rows outside a pr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resources.engine import TableError
@@ -27,6 +28,18 @@ def refuse_other_columns(layout: TableLayout, names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in layout.schema.names]
     if missing or unknown:
         raise TableError(f"{layout.name}: missing columns {missing}, undeclared columns {unknown}")
+
+
+def with_gone(layout: TableLayout, schema: pa.Schema, gone: str | None) -> tuple[TableLayout, pa.Schema]:
+    """Return a layout and a table's columns as the rows of a merge must have them: with a column for those gone."""
+    import pyarrow as pa
+
+    if gone is None:
+        return layout, schema
+    if gone in schema.names:
+        raise TableError(f"{layout.name} has a column {gone}; the one that says which rows are gone must be another")
+    column = pa.field(gone, pa.bool_())
+    return replace(layout, schema=layout.schema.append(column)), schema.append(column)
 
 
 def refuse_repeated_keys(table: str, rows: pa.Table, key: Sequence[str]) -> None:

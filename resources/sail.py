@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from resources.checkpoints import CheckpointsOnDemand
 from resources.delta_tables import after_commit, commit_properties, has_happened, table_schema
 from resources.engine import TableError
-from resources.fitting import fitted, refuse_repeated_keys
+from resources.fitting import fitted, refuse_repeated_keys, with_gone
 from resources.operations import DeltaOperations
 from resources.rewriting import rewrite
 from resources.storage import prepare_environment, table_uri
@@ -173,15 +173,16 @@ class SailEngine(DeltaOperations):
         frame: DataFrame | pa.Table,
         key: Sequence[str],
         *,
+        gone: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
-        """Replace the rows that have a row's key and add the others, in one commit."""
+        """Replace the rows that have a row's key, add the others and take away those gone, in one commit."""
         import pyarrow as pa
         from deltalake.exceptions import DeltaError
 
         opened = self._ready(layout)
-        schema = table_schema(opened)
-        rows = pa.Table.from_batches(fitted(layout, schema, _stream(frame)), schema)
+        given, schema = with_gone(layout, table_schema(opened), gone)
+        rows = pa.Table.from_batches(fitted(given, schema, _stream(frame)), schema)
         refuse_repeated_keys(layout.name, rows, key)
         same = " AND ".join(f'(target."{name}" IS NOT DISTINCT FROM source."{name}")' for name in key)
         try:
@@ -193,7 +194,13 @@ class SailEngine(DeltaOperations):
                 commit_properties=commit_properties(metadata),
                 post_commithook_properties=after_commit(opened),
             )
-            merger.when_matched_update_all().when_not_matched_insert_all().execute()
+            if gone is None:
+                merger = merger.when_matched_update_all().when_not_matched_insert_all()
+            else:
+                taken, stays = f'source."{gone}" IS TRUE', f'source."{gone}" IS NOT TRUE'
+                merger = merger.when_matched_delete(taken).when_matched_update_all(except_cols=[gone])
+                merger = merger.when_not_matched_insert_all(stays, except_cols=[gone])
+            merger.execute()
         except DeltaError as error:
             raise _refused(layout, error) from error
         return int(opened.version())

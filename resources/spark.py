@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from resources.data_files import SMALL_BYTES, TARGET_BYTES
 from resources.delta_tables import commits, has_happened, is_clustered, properties_of, table_schema
 from resources.engine import TableError
-from resources.fitting import fitted, fitted_frame, repeated_keys
+from resources.fitting import fitted, fitted_frame, repeated_keys, with_gone
 from resources.operations import DeltaOperations
 from resources.spark_events import measured
 from resources.spark_session import open_session, spark_path
@@ -164,22 +164,26 @@ class SparkEngine(DeltaOperations):
         frame: DataFrame | pa.Table,
         key: Sequence[str],
         *,
+        gone: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> int:
-        """Replace the rows that have a row's key and add the others, in one commit."""
+        """Replace the rows that have a row's key, add the others and take away those gone, in one commit."""
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
         opened = self._ready(layout)
-        with _kept(fitted_frame(layout, table_schema(opened), self._framed(layout, frame))) as rows:
+        given, schema = with_gone(layout, table_schema(opened), gone)
+        with _kept(fitted_frame(given, schema, self._framed(given, frame))) as rows:
             repeated = rows.groupBy(*key).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").drop("rows").limit(3)
             if (some := self.collect(repeated)).num_rows:
                 raise repeated_keys(layout.name, key, some)
             source = f"lakehouse_{uuid.uuid4().hex}"
             rows.createOrReplaceTempView(source)
             same = " AND ".join(f"target.`{name}` <=> source.`{name}`" for name in key)
+            taken = "" if gone is None else f"WHEN MATCHED AND source.`{gone}` IS TRUE THEN DELETE"
+            stays = "" if gone is None else f" AND source.`{gone}` IS NOT TRUE"
             statement = (
                 f"MERGE INTO delta.`{self._path(layout.name)}` AS target USING {source} AS source ON {same} "
-                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+                f"{taken} WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED{stays} THEN INSERT *"
             )
             try:
                 write_id = self._execute(layout.name, statement, metadata)

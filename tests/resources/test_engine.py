@@ -597,6 +597,50 @@ def test_a_merge_of_two_rows_with_one_key_is_refused_and_the_key_named(engine, k
     assert engine.version("gold.prices") == 1
 
 
+GONE = PRICES.schema.append(pa.field("gone", pa.bool_()))
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_merge_takes_rows_away_that_are_gone(engine, as_frame):
+    kept = ("a", 2, Decimal("2.00"), "kept")
+    before = [("a", 1, Decimal("1.00"), "old"), kept, (None, 1, Decimal(3), "no code"), ("c", 1, None, "to change")]
+    engine.merge(PRICES, prices(*before), ["stock_code", "shop"])
+    given = table(
+        ("a", 1, None, None, True),
+        (None, 1, Decimal(9), "whatever it says", True),
+        ("never there", 1, None, None, True),
+        ("b", 1, Decimal("4.00"), "added", False),
+        ("c", 1, Decimal("5.00"), "changed", None),
+        schema=GONE,
+    )
+    rows_given = engine.session().createDataFrame(given) if as_frame else given
+    assert engine.merge(PRICES, rows_given, ["stock_code", "shop"], gone="gone", metadata={"run_id": "7"}) == 2
+    assert merged(engine) == {kept, ("b", 1, Decimal("4.00"), "added"), ("c", 1, Decimal("5.00"), "changed")}
+    newest, *_ = engine.history("gold.prices")
+    assert (newest.version, newest.metadata["run_id"]) == (2, "7")
+
+
+def test_a_merge_of_nothing_but_gone_rows_may_empty_a_table(engine):
+    engine.merge(PRICES, prices(("a", 1, None, None), ("b", 1, None, None)), ["stock_code", "shop"])
+    given = table(("a", 1, None, None, True), ("b", 1, None, None, True), schema=GONE)
+    for _ in range(2):
+        engine.merge(PRICES, given, ["stock_code", "shop"], gone="gone")
+    assert merged(engine) == set()
+
+
+def test_a_row_cannot_be_gone_and_there_in_one_merge(engine):
+    given = table(("a", 1, None, None, True), ("a", 1, Decimal(2), None, False), schema=GONE)
+    with pytest.raises(TableError, match=r"gold\.prices: keys \(stock_code, shop\) occur more than once"):
+        engine.merge(PRICES, given, ["stock_code", "shop"], gone="gone")
+
+
+def test_the_column_of_gone_rows_is_one_of_the_rows_and_none_of_the_table(engine):
+    with pytest.raises(TableError, match=r"gold\.prices: missing columns \['gone'\]"):
+        engine.merge(PRICES, prices(("a", 1, None, None)), ["stock_code", "shop"], gone="gone")
+    with pytest.raises(TableError, match=r"gold\.prices has a column note"):
+        engine.merge(PRICES, prices(("a", 1, None, None)), ["stock_code", "shop"], gone="note")
+
+
 def test_a_merge_of_what_does_not_fit_is_refused(engine):
     engine.merge(PRICES, prices(("a", 1, Decimal(1), None)), ["stock_code", "shop"])
     fine = pa.schema([("stock_code", pa.string()), ("shop", pa.int32()), ("price", pa.decimal128(9, 3))])
