@@ -205,8 +205,8 @@ def picked(frame: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
 def daily_sales(engine: Engine, *days: dt.date) -> DataFrame:
     """Return rows of `gold.daily_sales_summary`, the same sales for each day."""
     schema = (
-        "business_date date, orders bigint, lines bigint, units bigint, gross_sales decimal(18,3), "
+        "business_date date, orders bigint, sale_orders bigint, lines bigint, units bigint, gross_sales decimal(18,3), "
         "returns decimal(18,3), net_sales decimal(18,3), customers bigint"
     )
-    sums = (2, 5, 8, Decimal("10.125"), Decimal("-1.250"), Decimal("8.875"), 2)
+    sums = (3, 2, 5, 8, Decimal("10.125"), Decimal("-1.250"), Decimal("8.875"), 2)
     return engine.session().createDataFrame([(day, *sums) for day in days], schema)

@@ -1,16 +1,22 @@
-"""The measures that gold tables share, so that one word means one thing in all of them."""
+"""The measures that gold tables share, so that one word means one thing in all of them.
+
+Belongs here: how numbers are computed. What they mean, and in which unit, is ``lakehouse_assets.metrics``'.
+"""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
 MONEY = "decimal(18,3)"
 """Money in gold: GBP, to the tenth of a penny, as the tills price it."""
+_THOUSANDTHS = "decimal(24,3)"
+_WHOLE = "decimal(24,0)"
 
 
 def of_lines() -> list[Column]:
@@ -19,8 +25,13 @@ def of_lines() -> list[Column]:
     Counting distinct values keeps a set for each group: for many small groups, such as products, use `sums`.
     """
     orders = F.countDistinct("invoice_no").alias("orders")
-    customers = F.countDistinct("customer_id").alias("customers")
-    return [orders, *sums(), customers]
+    sale_orders = F.countDistinct(F.when(F.col("kind") == "sale", F.col("invoice_no"))).alias("sale_orders")
+    return [orders, sale_orders, *sums()]
+
+
+def customers() -> Column:
+    """Return the known customers of a group of `silver.transactions` rows."""
+    return F.countDistinct("customer_id").alias("customers")
 
 
 def sums() -> list[Column]:
@@ -28,21 +39,43 @@ def sums() -> list[Column]:
     return [
         F.count(F.lit(1)).alias("lines"),
         F.sum(F.col("quantity").cast("bigint")).alias("units"),
-        _money("sale").alias("gross_sales"),
-        _money("cancellation").alias("returns"),
-        F.coalesce(F.sum("amount"), F.lit(0)).cast(MONEY).alias("net_sales"),
+        money("amount", "sale").alias("gross_sales"),
+        money("amount", "cancellation").alias("returns"),
+        money("amount").alias("net_sales"),
     ]
 
 
 def of_days() -> list[Column]:
-    """Return the measures of a period, from rows of `gold.daily_sales_summary`.
+    """Return the measures of a period, from rows that have them by day.
 
     Customers are missing on purpose: those of several days cannot be added.
     """
-    sums = [F.sum(name).alias(name) for name in ("orders", "lines", "units")]
-    money = [F.sum(name).cast(MONEY).alias(name) for name in ("gross_sales", "returns", "net_sales")]
-    return [F.count(F.lit(1)).alias("days"), *sums, *money]
+    counts = [F.sum(name).alias(name) for name in ("orders", "sale_orders", "lines", "units")]
+    amounts = [money(name).alias(name) for name in ("gross_sales", "returns", "net_sales")]
+    return [F.count(F.lit(1)).alias("days"), *counts, *amounts]
 
 
-def _money(kind: str) -> Column:
-    return F.coalesce(F.sum(F.when(F.col("kind") == kind, F.col("amount"))), F.lit(0)).cast(MONEY)
+def money(name: str, *kinds: str) -> Column:
+    """Return the sum of a column of money, of some kinds of line or of all; 0 where there is none."""
+    amount = F.when(F.col("kind").isin(*kinds), F.col(name)) if kinds else F.col(name)
+    return F.coalesce(F.sum(amount), F.lit(0)).cast(MONEY)
+
+
+def with_average_basket(frame: DataFrame) -> DataFrame:
+    """Add what an invoice with a sale came to, on average."""
+    return frame.withColumn("average_basket", ratio(F.col("gross_sales"), F.col("sale_orders"), digits=3))
+
+
+def ratio(numerator: Column, denominator: Column, digits: int) -> Column:
+    """Return a quotient to some digits after the point, rounded half up; null unless the denominator is positive.
+
+    Engines keep different numbers of digits when they divide decimals, and what they round is then not the same. Here
+    the only division leaves no rest.
+    """
+    above, below = (
+        (number.cast(_THOUSANDTHS) * F.lit(1000)).cast(_WHOLE)
+        for number in (numerator, F.when(denominator > 0, denominator))
+    )
+    doubled = above * F.lit(2 * 10**digits) + below
+    half_up = (doubled - F.pmod(doubled, below * F.lit(2))) / (below * F.lit(2))
+    return (half_up.cast(_WHOLE) * F.lit(Decimal(1).scaleb(-digits))).cast(f"decimal(18,{digits})")

@@ -3,8 +3,9 @@
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
-from lakehouse_assets.gold._measures import of_lines
+from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket
 from lakehouse_assets.layers import gold_table
+from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column
 
 
@@ -12,16 +13,18 @@ class DailySalesSummary(Contract):
     """A day's sales."""
 
     business_date: T.DateType = column("day of the invoices; the partition")
-    orders: T.LongType = column("distinct invoices, of every kind", ge=0)
-    lines: T.LongType = column("invoice lines, of every kind", ge=0)
-    units: T.LongType = column("units sold less units returned, of every kind")
-    gross_sales: T.DecimalType(18, 3) = column("amount of sales, GBP")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = column("amount of cancellations, GBP, negative")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = column("amount of every kind of line, GBP")  # type: ignore[valid-type]
-    customers: T.LongType = column("distinct known customers", ge=0)
+    orders: T.LongType = metric("orders", ge=0)
+    sale_orders: T.LongType = metric("sale_orders", ge=0)
+    lines: T.LongType = metric("lines", ge=0)
+    units: T.LongType = metric("units")
+    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
+    average_basket: T.DecimalType(18, 3) = metric("average_basket", nullable=True)  # type: ignore[valid-type]
+    customers: T.LongType = metric("customers", ge=0)
 
 
 @gold_table(contract=DailySalesSummary, key=["business_date"])
 def daily_sales_summary(silver_transactions: DataFrame) -> DataFrame:
     """Sum invoice lines by day."""
-    return silver_transactions.groupBy("business_date").agg(*of_lines())
+    return silver_transactions.groupBy("business_date").agg(*of_lines(), customers()).transform(with_average_basket)

@@ -5,6 +5,7 @@ from pyspark.sql import DataFrame
 
 from lakehouse_assets.gold._measures import sums
 from lakehouse_assets.layers import gold_table
+from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column
 
 
@@ -13,11 +14,11 @@ class SalesByProduct(Contract):
 
     business_date: T.DateType = column("day of the invoices; the partition")
     stock_code: T.StringType = column("product code, upper case")
-    lines: T.LongType = column("invoice lines, of every kind", ge=0)
-    units: T.LongType = column("units sold less units returned, of every kind")
-    gross_sales: T.DecimalType(18, 3) = column("amount of sales, GBP")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = column("amount of cancellations, GBP, negative")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = column("amount of every kind of line, GBP")  # type: ignore[valid-type]
+    lines: T.LongType = metric("lines", ge=0)
+    units: T.LongType = metric("units")
+    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
 
 
 @gold_table(contract=SalesByProduct, key=["business_date", "stock_code"])

@@ -27,7 +27,11 @@ TABLES = {
     "silver.inventory",
     "silver.products",
     "silver.transactions",
+    "gold.customer_days",
+    "gold.customer_months",
     "gold.daily_sales_summary",
+    "gold.dim_date",
+    "gold.fact_returns",
     "gold.monthly_sales_summary",
     "gold.sales_by_product",
     "gold.sales_by_region",
@@ -90,7 +94,8 @@ def test_a_job_takes_a_source_to_its_daily_tables(line):
         job: {".".join(key.path) for key in line.defs.resolve_job_def(job).asset_layer.selected_asset_keys}
         for job in SOURCES
     }
-    gold = {"gold.daily_sales_summary", "gold.sales_by_product", "gold.sales_by_region"}
+    daily = ("customer_days", "daily_sales_summary", "fact_returns", "sales_by_product", "sales_by_region")
+    gold = {f"gold.{name}" for name in daily}
     assert selected == {
         "transactions": {"bronze.transactions", "silver.transactions", *gold},
         "clicks": {"bronze.clicks", "silver.clicks"},

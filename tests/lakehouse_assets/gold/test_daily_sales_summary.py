@@ -23,5 +23,19 @@ def test_a_day_sums_its_lines_by_kind(engine):
     ]
 
 
+def test_the_average_basket_is_of_invoices_with_a_sale(engine):
+    lines = [
+        sale("1", Quantity="1", UnitPrice="1.000"),
+        sale("1", StockCode="22633", Quantity="1", UnitPrice="1.500"),
+        sale("1", StockCode="22960", Quantity="4", UnitPrice="0"),
+        sale("2", Quantity="1", UnitPrice="2.501"),
+        sale("3", Quantity="3", UnitPrice="0"),
+        sale("C4", Quantity="-1", UnitPrice="2.000"),
+        {**sale("C5", at="2011-03-02 09:00:00", Quantity="-1"), "business_date": day(2)},
+    ]
+    found = daily_sales_summary(transactions(bronze_transactions(engine, lines))).orderBy("business_date")
+    assert picked(found, "orders", "sale_orders", "average_basket") == [(4, 2, Decimal("2.501")), (1, 0, None)]
+
+
 def test_a_day_without_lines_has_no_row(engine):
     assert daily_sales_summary(transactions(bronze_transactions(engine, []))).count() == 0

@@ -18,7 +18,17 @@ def test_a_month_runs_from_its_first_day_to_its_last(engine):
 
 def test_the_days_of_a_month_are_added_up(engine):
     days = [dt.date(2011, 3, 1), dt.date(2011, 3, 31)]
-    columns = ("days", "orders", "lines", "units", "gross_sales", "returns", "net_sales")
+    columns = (
+        "days",
+        "orders",
+        "sale_orders",
+        "lines",
+        "units",
+        "gross_sales",
+        "returns",
+        "net_sales",
+        "average_basket",
+    )
     assert picked(monthly_sales_summary(daily_sales(engine, *days)), *columns) == [
-        (2, 4, 10, 16, Decimal("20.250"), Decimal("-2.500"), Decimal("17.750"))
+        (2, 6, 4, 10, 16, Decimal("20.250"), Decimal("-2.500"), Decimal("17.750"), Decimal("5.063"))
     ]

@@ -31,7 +31,17 @@ def test_a_week_may_reach_over_the_edge_of_a_year(engine):
 
 def test_the_days_of_a_week_are_added_up(engine):
     days = [dt.date(2011, 3, 7), dt.date(2011, 3, 9)]
-    columns = ("days", "orders", "lines", "units", "gross_sales", "returns", "net_sales")
+    columns = (
+        "days",
+        "orders",
+        "sale_orders",
+        "lines",
+        "units",
+        "gross_sales",
+        "returns",
+        "net_sales",
+        "average_basket",
+    )
     assert picked(weekly_sales_summary(daily_sales(engine, *days)), *columns) == [
-        (2, 4, 10, 16, Decimal("20.250"), Decimal("-2.500"), Decimal("17.750"))
+        (2, 6, 4, 10, 16, Decimal("20.250"), Decimal("-2.500"), Decimal("17.750"), Decimal("5.063"))
     ]

@@ -1,0 +1,30 @@
+"""What each known customer bought on a day. Lines without a customer number are in no row."""
+
+import pyspark.sql.types as T  # noqa: N812 - the field's name for it
+from pyspark.sql import DataFrame
+
+from lakehouse_assets.gold._measures import of_lines
+from lakehouse_assets.layers import gold_table
+from lakehouse_assets.metrics import metric
+from quality.contract import Contract, column
+
+
+class CustomerDays(Contract):
+    """A customer's day."""
+
+    business_date: T.DateType = column("day of the invoices; the partition")
+    customer_id: T.LongType = column("customer number")
+    orders: T.LongType = metric("orders", ge=1)
+    sale_orders: T.LongType = metric("sale_orders", ge=0)
+    lines: T.LongType = metric("lines", ge=1)
+    units: T.LongType = metric("units")
+    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
+
+
+@gold_table(contract=CustomerDays, key=["business_date", "customer_id"])
+def customer_days(silver_transactions: DataFrame) -> DataFrame:
+    """Sum the lines of known customers by day and customer."""
+    known = silver_transactions.where("customer_id IS NOT NULL")
+    return known.groupBy("business_date", "customer_id").agg(*of_lines())
