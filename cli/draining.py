@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -43,7 +44,7 @@ def alone(settings: Settings) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = settings.dagster_home / ".drain.lock"
+    path = _lock_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -75,6 +76,31 @@ def make_again(
     return _shown(lambda started, heard: _restate(settings, partitions, decide, started, heard))
 
 
+def rehearse(settings: Settings, partitions: Mapping[str, Collection[str]] | None = None) -> Drained:
+    """Do on a copy of a lake what ``bring_to_gold`` does, or ``make_again`` for some partitions; little is shown."""
+    if partitions is None:
+        return _shown(lambda started, heard: _drain(settings, started, heard), _Hint(err()))
+    return _shown(lambda started, heard: _restate(settings, partitions, lambda: None, started, heard), _Hint(err()))
+
+
+def is_alone(settings: Settings) -> bool:
+    """Whether no other drain of this lake is under way at this moment."""
+    from filelock import FileLock, Timeout
+
+    path = _lock_file(settings)
+    if not path.exists():
+        return True
+    try:
+        with FileLock(path, blocking=False):
+            return True
+    except Timeout:
+        return False
+
+
+def _lock_file(settings: Settings) -> Path:
+    return settings.dagster_home / ".drain.lock"
+
+
 def left_unfinished(settings: Settings) -> dict[str, list[str]]:
     """Return the partitions, by table, that were to be made again by a process that died, or whose run failed."""
     if not settings.dagster_home.is_dir():
@@ -87,8 +113,10 @@ def left_unfinished(settings: Settings) -> dict[str, list[str]]:
         return unfinished(instance)
 
 
-def _shown(work: Callable[[Callable[[Run], None], Callable[[str, str], None]], Drained]) -> Drained:
-    display = _Display(err())
+def _shown(
+    work: Callable[[Callable[[Run], None], Callable[[str, str], None]], Drained], display: _Display | None = None
+) -> Drained:
+    display = display or _Display(err())
     with display.while_running("starting"), _noticing_interrupts() as stop_if_interrupted:
 
         def run_started(run: Run) -> None:
@@ -201,6 +229,17 @@ class _Display:
         elif message and time.monotonic() - self._spoken.get(table, float("-inf")) > _QUIET_SECONDS:
             self._spoken[table] = time.monotonic()
             self._console.print(f"  {escape(message)}", soft_wrap=True)
+
+
+class _Hint(_Display):
+    """Shows what a rehearsal is at, on a terminal only: nothing of it stays."""
+
+    def run_started(self, run: Run) -> None:
+        self._run = f"rehearsing {span([run.first] if run.first == run.last else [run.first, run.last])}"
+
+    def heard(self, table: str, message: str) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._run}  {escape(message or table)}")
 
 
 def as_data(drained: Drained) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def landing_state(settings: Settings, lake: Lake) -> LandingState:
         listed.add(found.key)
         if found.key == ANSWER_KEY:
             continue
-        if why := _why_unroutable(found.key, sources, settings.start_date):
+        if why := why_unroutable(found.key, sources, settings.start_date):
             state.unroutable.append(Unroutable(found.key, why))
         elif _is_pending(landing, found, newest.get(found.key)):
             state.pending.append(found.key)
@@ -106,7 +106,8 @@ def _is_pending(landing: Landing, found: LandingObject, known: dict[str, Any] | 
     return digest.hexdigest() != str(known["source_version"])
 
 
-def _why_unroutable(key: str, sources: list[str], start_date: dt.date) -> str | None:
+def why_unroutable(key: str, sources: list[str], start_date: dt.date) -> str | None:
+    """Return why nobody takes in an object of this key, or None where a source does."""
     folder, separator, _ = key.partition("/")
     if not separator:
         return "it lies beside the sources' folders: move it into one of " + ", ".join(sources)

@@ -13,6 +13,7 @@ from cli.demo import demo
 from cli.dev import dev
 from cli.drift import drift
 from cli.generate import generate
+from cli.plan import plan
 from cli.profile import profile
 from cli.query import query
 from cli.reconcile import reconcile
@@ -56,6 +57,7 @@ WITH_ENGINE = {"--strict", "fix", "replay", "discard", "release", "explain"}
 app.command()(demo)
 app.command()(generate)
 app.command()(run)
+app.command()(plan)
 app.command()(status)
 app.command()(query)
 app.add_typer(quarantine.app, name="quarantine")

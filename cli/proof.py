@@ -215,15 +215,24 @@ class _Proof:
 
     def _tallies(self, due: Due, judged: Mapping[dt.date, Line]) -> Iterator[Imbalance]:
         """Compare what became of each received row with the row ledger."""
-        for day, tally in due.tallies.items():
-            line = judged.get(day)
-            if line is None or line.counts["rows_in"] != tally.rows_in:
-                continue  # rows that nobody has judged yet are told of by the quick comparisons
-            for count in ("rejected", "duplicate", "superseded", "discarded"):
-                says, counted = line.counts.get(count) or 0, getattr(tally, count, 0)
-                if says != counted:
-                    sentence = f"the row ledger says {says:,} {count}, computed again {counted:,}"
-                    yield Imbalance(self.table.full_name, day, None, sentence)
+        for day, count, says, counted in tallies_that_differ(due, judged):
+            sentence = f"the row ledger says {says:,} {count}, computed again {counted:,}"
+            yield Imbalance(self.table.full_name, day, None, sentence)
+
+
+def tallies_that_differ(due: Due, judged: Mapping[dt.date, Line]) -> Iterator[tuple[dt.date, str, int, int]]:
+    """Return the days of whose received rows the ledger says other than is computed: of what, how many, and how many.
+
+    Rows that nobody has judged yet are told of by the quick comparisons.
+    """
+    for day, tally in due.tallies.items():
+        line = judged.get(day)
+        if line is None or line.counts["rows_in"] != tally.rows_in:
+            continue
+        for count in ("rejected", "duplicate", "superseded", "discarded"):
+            says, counted = line.counts.get(count) or 0, getattr(tally, count, 0)
+            if says != counted:
+                yield day, count, says, counted
 
 
 def _contents_text(mine: Content, its: Content) -> str:

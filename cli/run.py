@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
+from cli.asked import Code, Partitions, as_asked
 from cli.console import (
     FAILED,
     HELD,
@@ -23,7 +24,7 @@ from cli.console import (
     print_json,
     table,
 )
-from cli.draining import alone, as_data, bring_to_gold
+from cli.draining import alone, as_data, bring_to_gold, make_again
 from cli.lake import Lake
 from cli.landing_state import source_names
 from cli.ledger import HeldDay, held_days, outcomes
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
 _SHOWN_NOTES = 10
 
 
-def run(*, as_json: JsonFlag = False) -> None:
+def run(*, partition: Partitions = None, code: Code = False, as_json: JsonFlag = False) -> None:
     """Bring everything that has landed to gold, and stop. What has been taken in before is not touched.
+
+    With `--partition` or `--code`, what has landed is left alone: some partitions are made again, and what follows from
+    them. `lakehouse plan` says beforehand which partitions get a new version.
 
     Exit code 0: all is published. 3: some day is held, the rest is published. 1: something failed; nothing is lost and
     the next run goes on. 130: stopped by Ctrl-C, the same.
@@ -46,7 +50,8 @@ def run(*, as_json: JsonFlag = False) -> None:
     _refuse_missing_landing(settings)
     begun = time.monotonic()
     with alone(settings):
-        drained = interruptible_drain(settings)
+        asked = as_asked(settings, partition, code=code)
+        drained = interruptible_drain(settings) if asked is None else make_again(settings, asked)
     seconds = time.monotonic() - begun
     lake = Lake(settings.root)
     held = held_days(lake)

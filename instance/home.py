@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from dagster import DagsterInstance
@@ -39,6 +41,25 @@ def open_instance(home: Path) -> DagsterInstance:
     """Open the Dagster instance of a home, preparing it first. Use it as a context manager, to close its files."""
     prepare_home(home)
     return DagsterInstance.from_config(str(home.expanduser().resolve()))
+
+
+def copy_home(home: Path, copy: Path) -> None:
+    """Make a folder a home that knows what another one knows now: runs, what is materialized, cursors.
+
+    The messages of single runs are left out. What the copy is used for does not reach the home it is made from.
+
+    Raises:
+        FileNotFoundError: the home keeps its history elsewhere, as in PostgreSQL, so that there is nothing to copy.
+    """
+    databases = [database for database in _databases(home) if database.exists()]
+    if not databases and (home / SETTINGS).exists():
+        raise FileNotFoundError(f"{home} keeps its history in no database of its own ({SETTINGS} says where)")
+    for database in databases:
+        target = copy / database.relative_to(home)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(database)) as here, closing(sqlite3.connect(target)) as there:
+            here.backup(there)
+    prepare_home(copy)
 
 
 def _databases(home: Path) -> list[Path]:
