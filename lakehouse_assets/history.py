@@ -10,11 +10,12 @@ speaks of a member before the feed does, an inferred member of which nothing is 
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
+from quality.contract import column
 from quality.histories import (
     BUSINESS_DATE,
     FIRST_SEEN_AT,
@@ -35,7 +36,22 @@ if TYPE_CHECKING:
 
 BEGINNING = "1900-01-01 00:00:00"
 """Since when there is the unknown member, UTC."""
-_PLACE = "_place"
+_MEANINGS = {
+    VALID_FROM: "time of the change, UTC; the version is valid from then on",
+    VALID_TO: "time of the next change, UTC, when the version is not valid any more; null for the last one",
+    IS_CURRENT: "whether it is the last version, and the member is not deleted",
+    IS_DELETED: "whether the change deleted the member",
+    IS_INFERRED: "whether nothing is known yet: the member was seen before its first change",
+    VERSION_HASH: "sha256 of the attributes",
+    FIRST_SEEN_AT: "time of the first row about the member, UTC, the same in all versions; null if there is none",
+    BUSINESS_DATE: "day of the change, or of the first row about an inferred member",
+}
+_PLACE, _IS_NEEDED = "_place", "_is_needed"
+
+
+def history_column(name: str) -> Any:
+    """Declare a column that every history has, as ``column`` does."""
+    return column(_MEANINGS[name], nullable=name in {VALID_TO, FIRST_SEEN_AT})
 
 
 def versions(history: History, changes: DataFrame, *sightings: DataFrame) -> DataFrame:
@@ -81,8 +97,8 @@ def versions(history: History, changes: DataFrame, *sightings: DataFrame) -> Dat
         .withColumn(_PLACE, F.row_number().over(at_once))
         .where(F.col(_PLACE) == 1)
         .withColumn(FIRST_SEEN_AT, F.min(F.when(F.col(IS_INFERRED), F.col(VALID_FROM))).over(same_member))
-        .withColumn(_PLACE, is_needed)
-        .where(_PLACE)
+        .withColumn(_IS_NEEDED, is_needed)
+        .where(_IS_NEEDED)
         .withColumn(VALID_TO, F.lead(VALID_FROM).over(same_member.orderBy(VALID_FROM)))
     )
     surrogate = (

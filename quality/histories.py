@@ -10,18 +10,39 @@ built again from them and from the days at hand, and no other day of silver is r
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import functools
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from quality.audit import Audit, DayTally, HeldError
+from quality.contents import fitted
+from quality.contract import columns_of, spark_schema
+from quality.judge import judge_derived
+from quality.ledger import LEDGER, ledger_lines
 from quality.publication import Publication
+from resources.engine import MissingTableError
+from resources.predicates import Predicate
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import DataType
 
     from quality.publication import Report, Terms
     from resources.engine import Engine
+
+    Members = dict[Any, dt.datetime | None]
+    """Members by their natural key, and when each was first seen."""
+    Span = tuple[Any, dt.datetime, dt.datetime | None]
+    """A member, and from when until when; None is forever."""
 
 VALID_FROM, VALID_TO, IS_CURRENT, IS_DELETED = "valid_from", "valid_to", "is_current", "is_deleted"
 IS_INFERRED, VERSION_HASH, FIRST_SEEN_AT, BUSINESS_DATE = (
@@ -34,6 +55,7 @@ UNKNOWN = "UNKNOWN"
 """The surrogate key of the unknown member, to which a fact without a key belongs."""
 AFFECTED = "affected"
 """In the metadata of a commit: the days that have to be made again because of it."""
+_FIRST, _FIRST_DAY, _FED, _SEEN, _GONE = "_first", "_first_day", "_fed", "_seen", "_gone"
 
 
 @dataclass(frozen=True)
@@ -84,14 +106,52 @@ def publish_history(
         transform: its own function, from the feed and the sightings to the history of the members in them.
         days: the days of the feed and of the sightings that have changed.
         run_id: kept with the commit and the ledger's lines.
-        report: told in a sentence what is not evaluated.
+        report: told in a sentence what is not evaluated, and what has changed.
 
     Returns:
-        Of each of the days, its audit. ``unchanged`` holds them all where no row differs, and then nothing is
+        Of each day for which rows differ, its audit; the others are ``unchanged``, and where no row differs nothing is
         committed. ``affected`` are the days whose facts are about another version now, or about one that says
-        something else, or on which a member was first seen, or is not any more.
+        something else, and those on which a member was first seen, or is not any more. A row that a rule rejects
+        holds all of the days.
     """
-    raise NotImplementedError
+    dimension = _Dimension(engine, terms, history, tuple(days))
+    touched = dimension.touched()
+    result = Publication()
+    if not touched and dimension.is_written:
+        result.unchanged = set(days)
+        return result
+    audit = Audit(BUSINESS_DATE, {day: DayTally() for day in days}, terms.policy, contract=terms.contract, strict=True)
+    judged = judge_derived(dimension.due(transform, touched), terms.contract, tables=engine.read, report=report)
+    try:
+        after = pa.Table.from_batches([*audit.stream(iter(engine.collect(judged).to_batches()))])
+    except HeldError:
+        reasons = audit.reasons()
+        whole = "; ".join(f"{day}: {why}" for day, why in sorted(reasons.items()))
+        result.held = {day: reasons.get(day, f"it is published with others: {whole}") for day in days}
+        result.tallies = {day: audit.tallies[day] for day in days}
+        _write_ledger(engine, terms, result, result.tallies, run_id)
+        return result
+    before = engine.collect(dimension.there(touched)).cast(after.schema)
+    change = _Change(history, before.to_pylist(), after.to_pylist())
+    if change.days:
+        result.affected = sorted(change.first_seen_on | dimension.seen_within(change.spans()))
+        result.version = engine.merge(
+            terms.layout,
+            change.rows(before, after),
+            [history.surrogate_key],
+            gone=_GONE,
+            metadata={
+                "run_id": run_id,
+                "rules_version": terms.rules_version,
+                AFFECTED: json.dumps([str(day) for day in result.affected]),
+            },
+        )
+        report(change.sentence(terms.name, result.affected))
+    result.unchanged = {*days} - change.days - {*result.affected}
+    result.tallies = {day: audit.tallies[day] for day in days if day not in result.unchanged}
+    others = dimension.rows_of(change.days - {*days})
+    _write_ledger(engine, terms, result, {**result.tallies, **others}, run_id)
+    return result
 
 
 def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
@@ -99,4 +159,287 @@ def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
 
     A run may have committed and died before it could say so; what it would have said is kept with the commit.
     """
-    raise NotImplementedError
+    newest = engine.version(table)
+    if newest is None:
+        return []
+    commits = engine.history(table, None if since is None else newest - since)
+    texts = {text for commit in commits for text in json.loads(commit.metadata.get(AFFECTED, "[]"))}
+    return sorted(dt.date.fromisoformat(text) for text in texts)
+
+
+@dataclass(frozen=True)
+class _Dimension:
+    """A dimension as it is, and what it is made from, seen from some days."""
+
+    engine: Engine
+    terms: Terms
+    history: History
+    days: tuple[dt.date, ...]
+
+    @property
+    def is_written(self) -> bool:
+        return self.engine.version(self.terms.name) is not None
+
+    @functools.cached_property
+    def rows(self) -> DataFrame:
+        """Every version there is; none if it was never written."""
+        try:
+            return fitted(self.engine.read(self.terms.name), self.terms.contract)
+        except MissingTableError:
+            return self.engine.session().createDataFrame([], spark_schema(self.terms.contract))
+
+    def touched(self) -> Members:
+        """Return the members whose history may differ because of the days, and when each was first seen.
+
+        These are the members that the feed speaks of on the days or did before, and those that were first seen on them
+        or are now.
+        """
+        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+        key, never, on_days = self.history.natural_key, F.lit(None).cast("timestamp"), self._on_days(BUSINESS_DATE)
+        of_feed, seen = F.lit(True), F.col(_SEEN)  # noqa: FBT003 - a literal takes no name
+        is_change = on_days & ~F.col(IS_INFERRED)
+        known = self.rows.select(key, F.col(FIRST_SEEN_AT).alias(_FIRST), is_change.alias(_FED), never.alias(_SEEN))
+        fed = self._feed().select(key, never.alias(_FIRST), of_feed.alias(_FED), never.alias(_SEEN))
+        sighted = self._sightings(on_days).select(key, never.alias(_FIRST), (~of_feed).alias(_FED), _SEEN)
+        members = (
+            known.unionByName(fed)
+            .unionByName(sighted)
+            .where(F.col(key).isNotNull())
+            .groupBy(key)
+            .agg(*[how(name).alias(name) for how, name in ((F.max, _FIRST), (F.max, _FED), (F.min, _SEEN))])
+            .withColumn(_FIRST_DAY, F.to_date(_FIRST))
+        )
+        is_earlier = seen.isNotNull() & (F.col(_FIRST).isNull() | (seen < F.col(_FIRST)))
+        found = self.engine.collect(members.where(F.col(_FED) | self._on_days(_FIRST_DAY) | is_earlier)).to_pylist()
+        return self._first_sightings(found)
+
+    def _first_sightings(self, members: Sequence[Mapping[str, Any]]) -> Members:
+        """Return when members are first seen now.
+
+        Only of a member whose first sighting was on one of the days, and is not there any more, later days are asked.
+        """
+        from pyspark.sql import functions as F  # noqa: N812
+
+        key, taken = self.history.natural_key, {*self.days}
+        found = {}
+        lost: dict[Any, dt.date] = {}
+        for member in members:
+            first, seen, first_day = member[_FIRST], member[_SEEN], member[_FIRST_DAY]
+            if first_day in taken:
+                found[member[key]] = seen
+                if seen is None or seen > first:
+                    lost[member[key]] = first_day
+            else:
+                found[member[key]] = min((when for when in (first, seen) if when is not None), default=None)
+        if lost:
+            elsewhere = (F.col(BUSINESS_DATE) >= F.lit(min(lost.values()))) & ~self._on_days(BUSINESS_DATE)
+            later = self._sightings(elsewhere).join(self._frame([(name, None) for name in lost]).select(key), key)
+            for row in self.engine.collect(later.groupBy(key).agg(F.min(_SEEN).alias(_SEEN))).to_pylist():
+                name = row[key]
+                found[name] = min(when for when in (found[name], row[_SEEN]) if when is not None)
+        return found
+
+    def due(self, transform: Callable[..., DataFrame], touched: Members) -> DataFrame:
+        """Return the history that some members ought to have."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        key, members = self.history.natural_key, self._frame(touched.items())
+        others = self.rows.where(~F.col(IS_INFERRED) & ~self._on_days(BUSINESS_DATE)).join(members.select(key), key)
+        said = others.select(
+            key,
+            *self.history.attributes,
+            F.col(VALID_FROM).alias(self.history.time),
+            IS_DELETED,
+            BUSINESS_DATE,
+        )
+        # When a member was first seen stands for all its sightings, in whichever table.
+        seen = [
+            members.where(F.col(_SEEN).isNotNull() if place == 0 else F.lit(False)).select(  # noqa: FBT003
+                key, F.col(_SEEN).alias(time), F.to_date(_SEEN).alias(BUSINESS_DATE)
+            )
+            for place, time in enumerate(self.history.sightings.values())
+        ]
+        return transform(said.unionByName(self._feed()), *seen)
+
+    def there(self, touched: Members) -> DataFrame:
+        """Return the history that some members have, and the unknown member."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        key, names = self.history.natural_key, [column.name for column in columns_of(self.terms.contract)]
+        of_members = self.rows.join(self._frame(touched.items()).select(key), key).select(*names)
+        return self.rows.where(F.col(key).isNull()).select(*names).unionByName(of_members)
+
+    def seen_within(self, spans: Sequence[Span]) -> set[dt.date]:
+        """Return the days on which members are seen within some spans of time."""
+        from pyspark.sql import functions as F  # noqa: N812
+        from pyspark.sql import types as T  # noqa: N812
+
+        if not spans:
+            return set()
+        key, types = self.history.natural_key, self._types()
+        fields = [(key, types[key]), (VALID_FROM, T.TimestampType()), (VALID_TO, T.TimestampType())]
+        schema = T.StructType([T.StructField(name, type_) for name, type_ in fields])
+        within = self.engine.session().createDataFrame(list(spans), schema)
+        is_near = F.col(BUSINESS_DATE) >= F.lit(min(start for _, start, _ in spans).date())
+        ends = [end for _, _, end in spans if end is not None]
+        if len(ends) == len(spans):
+            is_near &= F.col(BUSINESS_DATE) <= F.lit(max(ends).date())
+        is_within = (F.col(_SEEN) >= F.col(VALID_FROM)) & (F.col(VALID_TO).isNull() | (F.col(_SEEN) < F.col(VALID_TO)))
+        seen = self._sightings(is_near).join(within, key).where(is_within).select(BUSINESS_DATE).distinct()
+        return set(self.engine.collect(seen).column(BUSINESS_DATE).to_pylist())
+
+    def rows_of(self, days: Collection[dt.date]) -> dict[dt.date, DayTally]:
+        """Return how many rows the dimension has of some days, as it is now."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        if not days:
+            return {}
+        rows = self.engine.read(self.terms.name, Predicate(BUSINESS_DATE, tuple(days)))
+        counted = self.engine.collect(rows.groupBy(BUSINESS_DATE).agg(F.count(F.lit(1)).alias("rows"))).to_pylist()
+        found = {row[BUSINESS_DATE]: row["rows"] for row in counted}
+        return {day: DayTally(published=found.get(day, 0)) for day in days}
+
+    def _on_days(self, column: str) -> Column:
+        return Predicate(column, self.days).column()
+
+    def _feed(self) -> DataFrame:
+        """Return the feed's rows of the days."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        names = [self.history.natural_key, *self.history.attributes, self.history.time]
+        try:
+            rows = self.engine.read(self.history.changes, Predicate(BUSINESS_DATE, self.days))
+        except MissingTableError:
+            return self._nothing([*names, IS_DELETED, BUSINESS_DATE])
+        is_deleted = F.col(IS_DELETED) if IS_DELETED in rows.columns else F.lit(False)  # noqa: FBT003
+        return rows.select(*names, is_deleted.alias(IS_DELETED), BUSINESS_DATE)
+
+    def _sightings(self, where: Column) -> DataFrame:
+        """Return members and when they are seen, in every table that speaks of them, on some days."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        frames = [self._nothing([self.history.natural_key, _SEEN, BUSINESS_DATE])]
+        for table, time in self.history.sightings.items():
+            with contextlib.suppress(MissingTableError):
+                rows = self.engine.read(table).where(where)
+                frames.append(rows.select(self.history.natural_key, F.col(time).alias(_SEEN), BUSINESS_DATE))
+        return functools.reduce(lambda left, right: left.unionByName(right), frames[1:] or frames)
+
+    def _nothing(self, names: Sequence[str]) -> DataFrame:
+        """Return no rows, of columns that the dimension has and of others that are times."""
+        from pyspark.sql import types as T  # noqa: N812
+
+        types = self._types()
+        fields = [T.StructField(name, types.get(name, T.TimestampType())) for name in names]
+        return self.engine.session().createDataFrame([], T.StructType(fields))
+
+    def _frame(self, members: Iterable[tuple[Any, dt.datetime | None]]) -> DataFrame:
+        """Return members and when they were first seen."""
+        from pyspark.sql import types as T  # noqa: N812
+
+        key, types = self.history.natural_key, self._types()
+        schema = T.StructType([T.StructField(key, types[key]), T.StructField(_SEEN, T.TimestampType())])
+        return self.engine.session().createDataFrame(list(members), schema)
+
+    def _types(self) -> dict[str, DataType]:
+        return {column.name: column.type for column in columns_of(self.terms.contract)}
+
+
+class _Change:
+    """How the histories of some members have changed.
+
+    Attributes:
+        days: the days of the rows that differ: of their changes, or of their first sightings where nothing is known.
+        first_seen_on: the days of the first sightings of members that were first seen at another time before.
+    """
+
+    def __init__(self, history: History, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+        """Compare the rows that there are with those that there ought to be."""
+        self._history = history
+        known = {row[history.surrogate_key]: row for row in before}
+        stay = {row[history.surrogate_key] for row in after}
+        self._new = [place for place, row in enumerate(after) if known.get(row[history.surrogate_key]) != row]
+        self._gone = [place for place, row in enumerate(before) if row[history.surrogate_key] not in stay]
+        differ = [after[place] for place in self._new] + [before[place] for place in self._gone]
+        names = {row[history.natural_key] for row in differ}
+        self._before, self._after = self._of(before, names), self._of(after, names)
+        self.days = {row[BUSINESS_DATE] for row in differ}
+        self.days |= {
+            known[row[history.surrogate_key]][BUSINESS_DATE] for row in differ if row[history.surrogate_key] in known
+        }
+        self.first_seen_on = {
+            when.date()
+            for name in names
+            if (first := _first_seen(self._before[name])) != (now := _first_seen(self._after[name]))
+            for when in (first, now)
+            if when is not None
+        }
+
+    def rows(self, before: pa.Table, after: pa.Table) -> pa.Table:
+        """Return the rows to merge."""
+        new, gone = after.take(pa.array(self._new, pa.int64())), before.take(pa.array(self._gone, pa.int64()))
+        marked = [
+            rows.append_column(_GONE, pa.repeat(is_gone, rows.num_rows))
+            for rows, is_gone in ((new, pa.scalar(False)), (gone, pa.scalar(True)))  # noqa: FBT003
+        ]
+        return pa.concat_tables(marked)
+
+    def spans(self) -> list[Span]:
+        """Return for which members and times there is another version now, or one that says something else."""
+        found: list[Span] = []
+        for name in self._after.keys() | self._before.keys():
+            if name is not None:
+                found += [(name, *span) for span in self._differing(self._before[name], self._after[name])]
+        return found
+
+    def sentence(self, table: str, affected: Sequence[dt.date]) -> str:
+        """Say what has changed."""
+        return (
+            f"{table}: {len(self._new):,} rows new or changed, {len(self._gone):,} gone; "
+            f"{len(affected):,} days have to be made again"
+        )
+
+    def _of(self, rows: Sequence[dict[str, Any]], names: set[Any]) -> dict[Any, list[dict[str, Any]]]:
+        """Return the versions of some members, in their order."""
+        found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: row[VALID_FROM]):
+            if row[self._history.natural_key] in names:
+                found[row[self._history.natural_key]].append(row)
+        return found
+
+    def _differing(
+        self, before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]
+    ) -> Iterator[tuple[dt.datetime, dt.datetime | None]]:
+        """Return the spans in which what is said of a member differs."""
+        edges = sorted({row[VALID_FROM] for row in [*before, *after]})
+        for start, end in itertools.pairwise([*edges, None]):
+            if self._said(before, start) != self._said(after, start):
+                yield start, end
+
+    def _said(self, versions: Sequence[dict[str, Any]], at: dt.datetime) -> tuple[Any, ...] | None:
+        place = bisect.bisect_right(versions, at, key=lambda row: row[VALID_FROM])
+        if place == 0:
+            return None
+        return tuple(versions[place - 1][name] for name in (self._history.surrogate_key, VERSION_HASH, IS_DELETED))
+
+
+def _first_seen(versions: Sequence[dict[str, Any]]) -> dt.datetime | None:
+    return versions[0][FIRST_SEEN_AT] if versions else None
+
+
+def _write_ledger(
+    engine: Engine, terms: Terms, result: Publication, tallies: Mapping[dt.date, DayTally], run_id: str
+) -> None:
+    if not tallies:
+        return
+    lines = ledger_lines(
+        terms.name,
+        tallies,
+        result.held,
+        run_id=run_id,
+        recorded_at=dt.datetime.now(tz=dt.UTC),
+        version=result.version,
+        rules_version=terms.rules_version,
+    )
+    engine.append(LEDGER, lines, metadata={"run_id": run_id})
