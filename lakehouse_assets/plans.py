@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import types as T  # noqa: N812 - the field's name for it
 from pyspark.sql.connect.dataframe import DataFrame
-from pyspark.sql.connect.plan import Read
+from pyspark.sql.connect.plan import Range, Read
 from pyspark.sql.connect.proto.expressions_pb2 import Expression
 from pyspark.sql.connect.proto.relations_pb2 import Aggregate, Join, SetOperation
 from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
@@ -127,9 +127,12 @@ class _Planner:
 
     def schema(self, plan: Any) -> T.StructType:
         """Answer a frame that is asked for its columns, as an engine would."""
-        return T.StructType(
-            [T.StructField(each.name, each.type or _Computed()) for each in self.walk(plan.root).columns]
-        )
+        columns = self.walk(plan.root).columns
+        return T.StructType([T.StructField(c.name, c.type) if c.type else _Computed(c.name) for c in columns])
+
+    def range(self, *numbers: int) -> DataFrame:
+        """Return rows of numbers, which are made from no column."""
+        return DataFrame(Range(0, len(numbers), 1), self)
 
     def walk(self, relation: Any) -> _Frame:
         return self._walk.frame(relation)
@@ -141,18 +144,18 @@ class _Planner:
         raise LineageError(f"`{name}` of a session computes something; lineage has plans only")
 
 
-def _asked(*_: Any) -> Any:
-    raise LineageError("a function asks for the type of a column that is computed; lineage has no engine to tell")
+class _Computed(T.StructField):  # type: ignore[misc]  # pyspark is not typed for us
+    """A column that is computed. Only an engine knows its type: whoever asks for it is told so, and not misled."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-class _Computed(T.DataType):  # type: ignore[misc]  # pyspark is not typed for us
-    """The type of a computed column, which only an engine knows: whoever looks at it is told so, and not misled."""
+    @property
+    def dataType(self) -> T.DataType:  # noqa: N802 - pyspark's name
+        raise LineageError(f"the function asks for the type of {self.name}, which is computed: only an engine knows it")
 
-    __class__ = property(_asked)  # what isinstance looks at
-    __eq__ = __hash__ = __repr__ = simpleString = jsonValue = typeName = _asked  # noqa: N815 - pyspark's names
-
-    def __reduce__(self) -> Any:
-        return _Computed, ()
+    def needConversion(self) -> bool:  # noqa: N802 - pyspark's name
+        return False
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,9 @@ class _Walk:
                 for each in self._columns(table).fields
             )
         )
+
+    def numbers(self, _: Any) -> _Frame:
+        return _Frame((_Column("id", _Value(), T.LongType()),))
 
     def project(self, project: Any) -> _Frame:
         frame = self.frame(project.input)
@@ -523,6 +529,7 @@ _GROUPS = {Aggregate.GROUP_TYPE_GROUPBY, Aggregate.GROUP_TYPE_ROLLUP, Aggregate.
 _ONE_SIDED = {Join.JOIN_TYPE_LEFT_SEMI, Join.JOIN_TYPE_LEFT_ANTI}
 _RELATIONS: Mapping[str, Callable[[_Walk, Any], _Frame]] = {
     "read": _Walk.read,
+    "range": _Walk.numbers,
     "project": _Walk.project,
     "with_columns": _Walk.with_columns,
     "with_columns_renamed": _Walk.renamed,
