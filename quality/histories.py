@@ -196,10 +196,11 @@ class _Dimension:
         """
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-        key, never, on_days = self.history.natural_key, F.lit(None).cast("timestamp"), self._on_days(BUSINESS_DATE)
+        rows, key = self.rows, self.history.natural_key  # there must be a session before there are expressions
+        never, on_days = F.lit(None).cast("timestamp"), self._on_days(BUSINESS_DATE)
         of_feed, seen = F.lit(True), F.col(_SEEN)  # noqa: FBT003 - a literal takes no name
         is_change = on_days & ~F.col(IS_INFERRED)
-        known = self.rows.select(key, F.col(FIRST_SEEN_AT).alias(_FIRST), is_change.alias(_FED), never.alias(_SEEN))
+        known = rows.select(key, F.col(FIRST_SEEN_AT).alias(_FIRST), is_change.alias(_FED), never.alias(_SEEN))
         fed = self._feed().select(key, never.alias(_FIRST), of_feed.alias(_FED), never.alias(_SEEN))
         sighted = self._sightings(on_days).select(key, never.alias(_FIRST), (~of_feed).alias(_FED), _SEEN)
         members = (
