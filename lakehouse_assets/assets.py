@@ -7,18 +7,20 @@ Annotations are evaluated here (no ``from __future__ import annotations``): Dags
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from instance.events import latest_materializations, record_check_evaluations, record_materializations
 from lakehouse_assets import catalogue
-from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table, pool_of
+from lakehouse_assets.inputs import computed, load, reach, required, waits_for_all
+from lakehouse_assets.layers import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
 from lakehouse_assets.partitions import Calendars, mapping
 from lakehouse_assets.promotion import promote
 from quality.contract import fresh_within_of
-from quality.publication import Publication, publish_derived, publish_received
+from quality.histories import publish_history
+from quality.publication import Publication, publish_derived, publish_received, unreported
 from quality.quarantine import QUARANTINE, unaccounted
 from resources.ingestion import Ingested
 from resources.lakehouse import Lakehouse
@@ -30,6 +32,8 @@ READABLE = "readable"
 ACCOUNTED = "accounted"
 """The check of quarantine: it holds what the audits rejected, no more and no less."""
 
+_REPORTED = "lakehouse/reported"
+"""The cursors that say up to which version a table's commits have been reported."""
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 """For storage that is away for a moment. A held partition is no error and is not retried."""
 
@@ -115,30 +119,48 @@ def _report_ingested(
     yield from _report_verdicts(context, key, READABLE, verdicts, blocking=False)
 
 
-def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[str, str]) -> dg.AssetsDefinition:
+def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[str, Table]) -> dg.AssetsDefinition:
     """Return the asset of a silver or gold table.
 
     Args:
         table: the table.
         calendars: the lakehouse's calendars.
-        columns: the partition column of every table, by full name.
+        tables: every table, by full name.
     """
     key, calendar = asset_key(table.full_name), calendars.of(table.partition_column)
     window = fresh_within_of(table.terms.contract)
-    same_calendar = all(columns[name] == table.partition_column for name in table.inputs.values())
+    columns = {name: each.partition_column for name, each in tables.items()}
+    mappings = {
+        parameter: mapping(columns[name], table.partition_column)
+        for parameter, name in table.inputs.items()
+        if name != table.full_name
+    }
 
     def body(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         engine = context.resources.lakehouse.engine
         partitions = [dt.date.fromisoformat(day) for day in context.partition_keys]
         run_id = context.run.run_id
+        _note_reported(context, table, if_new=True)
         with engine.measured() as cost:
             if table.layer == "silver":
                 (bronze,) = inputs.values()
                 publication = publish_received(
                     engine, table.terms, table.transform, bronze, partitions, run_id=run_id, report=context.log.info
                 )
+            elif isinstance(table, HistoryTable):
+                publication = publish_history(
+                    engine,
+                    table.terms,
+                    table.history,
+                    table.transform,
+                    partitions,
+                    run_id=run_id,
+                    report=context.log.info,
+                )
             else:
-                frame = table.transform(**inputs)
+                partitions = reach(engine, tables, table, partitions)
+                frames = inputs or load(engine, tables, table, partitions)
+                frame = computed(table, frames, partitions)
                 publication = publish_derived(
                     engine, table.terms, frame, partitions, run_id=run_id, report=context.log.info
                 )
@@ -149,15 +171,24 @@ def contract_asset(table: ContractTable, calendars: Calendars, columns: Mapping[
     asset: dg.AssetsDefinition = dg.asset(
         **_declaration(table),
         partitions_def=calendar,
-        ins={
+        # A run of a table that reads more than its own partitions finds out itself which, and reads them.
+        ins={}
+        if table.reads
+        else {
             parameter: dg.AssetIn(
-                key=asset_key(name),
-                partition_mapping=mapping(columns[name], table.partition_column),
-                input_manager_key="delta",
+                key=asset_key(table.inputs[parameter]), partition_mapping=each, input_manager_key="delta"
             )
-            for parameter, name in table.inputs.items()
+            for parameter, each in mappings.items()
         },
-        automation_condition=promote(require_all=same_calendar),
+        deps=[
+            dg.AssetDep(asset_key(table.inputs[parameter]), partition_mapping=each)
+            for parameter, each in mappings.items()
+        ]
+        if table.reads
+        else [],
+        automation_condition=promote(
+            [asset_key(name) for name in required(table)], all_of_them=waits_for_all(table, columns)
+        ),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=window) if window else None,
         check_specs=[
             dg.AssetCheckSpec(
@@ -179,7 +210,7 @@ def daily_job(source: BronzeTable, tables: Sequence[ContractTable]) -> Any:
         chain |= {
             table.full_name
             for table in tables
-            if table.partition_column == source.partition_column and chain.intersection(table.inputs.values())
+            if table.partition_column == source.partition_column and chain.intersection(required(table))
         }
     return dg.define_asset_job(
         source.name,
@@ -244,25 +275,59 @@ def _declaration(table: Table) -> dict[str, Any]:
 def _report_published(
     context: dg.AssetExecutionContext, table: ContractTable, publication: Publication, cost: Mapping[str, float]
 ) -> Iterator[Any]:
-    """Report the good partitions as materialized and every partition's verdict.
+    """Report the partitions that were published as materialized, and every partition's verdict.
 
-    A run with a held partition yields no output, which stops what follows in the run; its good partitions are reported
-    one by one, and automation promotes exactly those.
+    A run that leaves one of its own partitions as it is, or holds it, yields no output, which stops what follows in
+    the run; what it published is reported one by one, and automation promotes exactly that. A dimension's partitions
+    are days on which something else may hold now; what is made of the run's own days follows in the run.
     """
-    key = asset_key(table.full_name)
-    metadata = {str(day): catalogue.published_metadata(publication, day) for day in publication.published}
+    key, own = asset_key(table.full_name), [dt.date.fromisoformat(day) for day in context.partition_keys]
+    if isinstance(table, HistoryTable):
+        days = {*publication.affected, *(day for day in own if day not in publication.held)}
+    else:
+        days = {*publication.published, *_never_reported(context, key, publication.unchanged.intersection(own))}
+    days |= {day for day in _left_unreported(context, table) if day not in publication.held}
+    metadata = {str(day): catalogue.published_metadata(publication, day) for day in sorted(days)}
     if metadata:  # the UI reads lineage from the newest materialization; what a run cost is said once
         metadata[max(metadata)] |= {**catalogue.lineage_metadata(table), **cost}
-    if publication.held:
-        record_materializations(
-            context, [dg.AssetMaterialization(key, partition=day, metadata=about) for day, about in metadata.items()]
-        )
-    else:
-        for day, about in metadata.items():
-            context.add_asset_metadata(about, partition_key=day)
+    whole = days.issuperset(own)
+    record_materializations(
+        context,
+        [
+            dg.AssetMaterialization(key, partition=day, metadata=about)
+            for day, about in metadata.items()
+            if not whole or day not in context.partition_keys
+        ],
+    )
+    if whole:
+        for day in own:
+            context.add_asset_metadata(metadata[str(day)], partition_key=str(day))
         yield dg.Output(None)
-    verdicts = {str(day): catalogue.audited(publication, day) for day in publication.tallies}
+    _note_reported(context, table)
+    judged = sorted({*publication.tallies, *own})
+    verdicts = {str(day): catalogue.audited(publication, day) for day in judged}
     yield from _report_verdicts(context, key, AUDIT, verdicts, blocking=True)
+
+
+def _never_reported(context: dg.AssetExecutionContext, key: dg.AssetKey, days: Iterable[dt.date]) -> set[dt.date]:
+    """Return the days that this instance has not been told of, though the table has long had them."""
+    reported = latest_materializations(context.instance, key, [str(day) for day in days])
+    return {day for day in days if str(day) not in reported}
+
+
+def _left_unreported(context: dg.AssetExecutionContext, table: ContractTable) -> list[dt.date]:
+    """Return what runs that died between commit and report had to say."""
+    noted = f"{_REPORTED}/{table.full_name}"
+    since = context.instance.daemon_cursor_storage.get_cursor_values({noted}).get(noted)
+    return unreported(context.resources.lakehouse.engine, table.full_name, int(since)) if since else []
+
+
+def _note_reported(context: dg.AssetExecutionContext, table: ContractTable, *, if_new: bool = False) -> None:
+    """Note that all commits of a table so far have been reported to this instance; ``if_new``: unless it knows some."""
+    noted, storage = f"{_REPORTED}/{table.full_name}", context.instance.daemon_cursor_storage
+    if table.layer == "gold" and not (if_new and storage.get_cursor_values({noted})):
+        version = context.resources.lakehouse.engine.version(table.full_name)
+        storage.set_cursor_values({noted: str(version or 0)})
 
 
 def _report_verdicts(
@@ -275,36 +340,38 @@ def _report_verdicts(
 ) -> Iterator[dg.AssetCheckResult]:
     """Report a check's verdict on each partition, and the result that Dagster asks of the step."""
     severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
-    failed = {day: verdict for day, verdict in verdicts.items() if not verdict.passed}
-    if len(verdicts) > 1:
-        targets = latest_materializations(context.instance, key, list(verdicts))
-        record_check_evaluations(
-            context,
-            [
-                dg.AssetCheckEvaluation(
-                    asset_key=key,
-                    check_name=check,
-                    passed=verdict.passed,
-                    partition=day,
-                    blocking=blocking,
-                    severity=severity,
-                    metadata=verdict.metadata,
-                    description=verdict.description,
-                    target_materialization_data=targets.get(day),
-                )
-                for day, verdict in verdicts.items()
-            ],
-        )
+    own = context.partition_keys
+    single = own[0] if len(own) == 1 else None
+    recorded = {day: verdict for day, verdict in verdicts.items() if day != single}
+    targets = latest_materializations(context.instance, key, list(recorded)) if recorded else {}
+    record_check_evaluations(
+        context,
+        [
+            dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=check,
+                passed=verdict.passed,
+                partition=day,
+                blocking=blocking,
+                severity=severity,
+                metadata=verdict.metadata,
+                description=verdict.description,
+                target_materialization_data=targets.get(day),
+            )
+            for day, verdict in recorded.items()
+        ],
+    )
+    if single is None:
+        failed = {day: verdict for day, verdict in verdicts.items() if not verdict.passed and day in own}
         description = "\n".join(f"{day}: {verdict.description}" for day, verdict in failed.items()) or None
         yield dg.AssetCheckResult(check_name=check, passed=not failed, severity=severity, description=description)
         return
-    (verdict,) = verdicts.values()
     yield dg.AssetCheckResult(
         check_name=check,
-        passed=verdict.passed,
+        passed=verdicts[single].passed,
         severity=severity,
-        metadata=verdict.metadata,
-        description=verdict.description,
+        metadata=verdicts[single].metadata,
+        description=verdicts[single].description,
     )
 
 

@@ -156,6 +156,8 @@ def readable(files: Sequence[Mapping[str, Any]]) -> Verdict:
 
 def published_metadata(publication: Publication, day: dt.date) -> dict[str, Any]:
     """Return what a publication did to one partition; whole numbers are plotted by partition."""
+    if day not in publication.tallies:
+        return {}
     tally = publication.tallies[day]
     metadata: dict[str, Any] = {"dagster/partition_row_count": tally.published}
     if publication.version is not None:
@@ -180,6 +182,8 @@ def ledger_numbers(tally: DayTally) -> dict[str, Any]:
 
 def audited(publication: Publication, day: dt.date) -> Verdict:
     """Return the audit's verdict on one partition, with warnings and rejected rows by rule."""
+    if day in publication.unchanged:
+        return Verdict(passed=True, description="unchanged: the rows are those that were published before")
     tally, held = publication.tallies[day], publication.held.get(day)
     description = held or f"{tally.published} rows published, {tally.rejected} rejected"
     metadata: dict[str, Any] = {}

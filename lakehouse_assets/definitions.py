@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import warnings
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -40,15 +41,19 @@ def find_tables() -> list[Table]:
     return tables
 
 
-def build_defs(settings: Settings) -> dg.Definitions:
+def build_defs(settings: Settings, tables: Sequence[Table] | None = None) -> dg.Definitions:
     """Return the definitions of a lakehouse. Nothing is opened: no network, no session, no credentials.
+
+    Args:
+        settings: which lakehouse.
+        tables: what it holds, with all that these tables read; every table there is unless said otherwise.
 
     Raises:
         ClusteredTableError: a table is declared with clusters, and the engine does not write them.
     """
-    tables = find_tables()
+    tables = find_tables() if tables is None else tables
     calendars = Calendars(settings.start_date)
-    columns = {table.full_name: table.partition_column for table in tables}
+    by_name = {table.full_name: table for table in tables}
     sources = [table for table in tables if isinstance(table, BronzeTable)]
     derived = [table for table in tables if isinstance(table, ContractTable)]
     for table in derived:
@@ -61,7 +66,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
         assets=[
             *[assets.landing_asset(table) for table in sources],
             *[assets.bronze_asset(table, calendars) for table in sources],
-            *[assets.contract_asset(table, calendars, columns) for table in derived],
+            *[assets.contract_asset(table, calendars, by_name) for table in derived],
             *[assets.side_asset(table, derived, calendars) for table in tables if isinstance(table, SideTable)],
         ],
         asset_checks=[assets.quarantine_check()],

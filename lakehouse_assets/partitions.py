@@ -41,15 +41,20 @@ def mapping(upstream: str, downstream: str) -> dg.PartitionMapping | None:
     return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
 
 
-def partitions_behind(upstream: str, downstream: str, partition: dt.date) -> list[dt.date]:
+def partitions_behind(
+    upstream: str, downstream: str, partition: dt.date, *, before: int = 0, after: int = 0
+) -> list[dt.date]:
     """Return the partitions of one calendar that feed a partition of another, as ``mapping`` does, without a start.
 
     Args:
         upstream: the partition column of the table that is read.
         downstream: the partition column of the table made from it.
         partition: the first day of one of the latter's partitions.
+        before: how many partitions of the latter before this one need what feeds them, too.
+        after: how many after it.
     """
-    end, found = _following(downstream, partition), _first(upstream, partition)
+    end = _following(downstream, shifted(downstream, partition, after))
+    found = partition_of(upstream, shifted(downstream, partition, -before))
     starts = []
     while found < end:
         starts.append(found)
@@ -57,7 +62,15 @@ def partitions_behind(upstream: str, downstream: str, partition: dt.date) -> lis
     return starts
 
 
-def _first(partition_column: str, day: dt.date) -> dt.date:
+def shifted(partition_column: str, first: dt.date, by: int) -> dt.date:
+    """Return the first day of the partition that lies some partitions later, or earlier if the number is negative."""
+    if partition_column == MONTHLY:
+        months = first.year * 12 + first.month - 1 + by
+        return dt.date(months // 12, months % 12 + 1, 1)
+    return first + dt.timedelta(days=by * (7 if partition_column == WEEKLY else 1))
+
+
+def partition_of(partition_column: str, day: dt.date) -> dt.date:
     """Return the first day of the partition that a day lies in."""
     if partition_column == WEEKLY:
         return day - dt.timedelta(days=day.weekday())
@@ -66,6 +79,4 @@ def _first(partition_column: str, day: dt.date) -> dt.date:
 
 def _following(partition_column: str, first: dt.date) -> dt.date:
     """Return the first day of the next partition."""
-    if partition_column == MONTHLY:
-        return (first + dt.timedelta(days=31)).replace(day=1)
-    return first + dt.timedelta(days=7 if partition_column == WEEKLY else 1)
+    return shifted(partition_column, first, 1)

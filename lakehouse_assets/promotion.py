@@ -13,6 +13,7 @@ it had built silver and left gold. So a partition is requested only when it is d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import dagster as dg
@@ -20,11 +21,12 @@ import dagster as dg
 AC = dg.AutomationCondition
 
 
-def promote(*, require_all: bool = True) -> dg.AutomationCondition[dg.AssetKey]:
+def promote(required: Iterable[dg.AssetKey], *, all_of_them: bool = True) -> dg.AutomationCondition[dg.AssetKey]:
     """Materialize a partition when an input of it has changed and every input has passed its blocking checks.
 
     Args:
-        require_all: every input partition must exist. False for weeks and months: shops close on some days, so they
+        required: the inputs that must exist.
+        all_of_them: every partition of them must exist. False for weeks and months: shops close on some days, so they
             are built from the days that exist, and again as days arrive.
     """
     changed = AC.any_deps_match(AC.newly_updated())  # stays bare: & and | would drop the times that since() compares
@@ -35,5 +37,9 @@ def promote(*, require_all: bool = True) -> dg.AutomationCondition[dg.AssetKey]:
     due = wanted | untried
     settled = due & ~due.newly_true()  # true at the tick before, too
     condition = (settled | together) & ~AC.any_deps_match(closed) & ~AC.any_deps_in_progress() & ~AC.in_progress()
-    existing = ~AC.any_deps_missing() if require_all else AC.any_deps_match(~AC.missing())
-    return cast("dg.AutomationCondition[dg.AssetKey]", condition & existing)
+    needed = dg.AssetSelection.assets(*required)
+    some, missing = (
+        AC.any_deps_match(~AC.missing()).allow(needed),
+        AC.any_deps_match(AC.missing() & ~AC.will_be_requested()).allow(needed),
+    )
+    return cast("dg.AutomationCondition[dg.AssetKey]", condition & (~missing if all_of_them else some))

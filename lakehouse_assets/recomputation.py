@@ -14,12 +14,15 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_assets.partitions import partitions_behind
+from lakehouse_assets.inputs import load, own_parameter, required, waits_for_all
+from lakehouse_assets.layers import HistoryTable
+from lakehouse_assets.partitions import partition_of
 from quality.audit import DayTally
 from quality.contents import digest, fitted, row_hash
 from quality.contract import columns_of, spark_schema
 from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED
 from quality.publication import judged_days
+from resources.engine import MissingTableError
 from resources.lakehouse import Lakehouse
 from resources.predicates import Predicate
 
@@ -128,8 +131,12 @@ class Recomputation:
             days: partitions to account for even if its input has no rows of them.
         """
         if table.layer != "silver":
-            frame = self._derived(table)
-            return Due({} if frame is None else self._contents(table, frame))
+            frame = self.derived(table)
+            contents = {} if frame is None else self._contents(table, frame)
+            if not table.reads or isinstance(table, HistoryTable):
+                return Due(contents)
+            wanted = {*days, *self._partitions_of_inputs(table)}
+            return Due({partition: content for partition, content in contents.items() if partition in wanted})
         found = Due({})
         for part in self._judged(table, sorted({*days, *self._days_of_input(table)})):
             self._take(table, part, found)
@@ -176,18 +183,18 @@ class Recomputation:
         return fitted(self.engine.read(table.full_name, where, version=version), table.terms.contract)
 
     def inputs(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> dict[str, DataFrame] | None:
-        """Return a table's inputs by parameter, of the partitions that feed some of its own; None if one is missing."""
-        frames = {}
-        for parameter, name in table.inputs.items():
-            if self.engine.version(name) is None:
-                return None
-            where = None
-            if partitions is not None:
-                column = self.tables[name].partition_column
-                days = {day for own in partitions for day in partitions_behind(column, table.partition_column, own)}
-                where = Predicate(column, tuple(sorted(days)))
-            frames[parameter] = self.engine.read(name, where)
-        return frames
+        """Return a table's inputs by parameter, of the partitions that feed some of its own; None if one is missing.
+
+        A running balance is fed by all there ever was, and by nothing that it has been itself: that may be wrong.
+        """
+        try:
+            return load(self.engine, self.tables, table, None if own_parameter(table) else partitions)
+        except MissingTableError:
+            return None
+
+    def nothing(self, table: ContractTable) -> DataFrame:
+        """Return no rows, with a table's columns."""
+        return self.engine.session().createDataFrame([], spark_schema(table.terms.contract))
 
     def judged(
         self, table: ContractTable, days: Sequence[dt.date], bronze: DataFrame, carried: Sequence[str]
@@ -198,7 +205,8 @@ class Recomputation:
         ]
         return reduce(lambda left, right: left.unionByName(right), parts)
 
-    def _derived(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> DataFrame | None:
+    def derived(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> DataFrame | None:
+        """Return the rows that a gold table makes of its inputs, of some partitions or all; None if one is missing."""
         inputs = self.inputs(table, partitions)
         if inputs is None:
             return None
@@ -206,6 +214,13 @@ class Recomputation:
         return (
             frame if partitions is None else frame.where(Predicate(table.partition_column, tuple(partitions)).column())
         )
+
+    def _partitions_of_inputs(self, table: ContractTable) -> set[dt.date]:
+        """Return the partitions that a table ought to have by those of its inputs, whatever its function returns."""
+        own, columns = table.partition_column, {name: each.partition_column for name, each in self.tables.items()}
+        found = [{partition_of(own, day) for day in self.engine.dates(name, columns[name])} for name in required(table)]
+        every = waits_for_all(table, columns)
+        return reduce(lambda left, right: left & right if every else left | right, found)
 
     def _judged(self, table: ContractTable, days: Sequence[dt.date]) -> Iterable[JudgedDays]:
         inputs = self.inputs(table, days) if days else None
@@ -271,14 +286,14 @@ class Recomputation:
         from pyspark.sql import functions as F  # noqa: N812
 
         if table.layer != "silver":
-            due = self._derived(table, partitions)
+            due = self.derived(table, partitions)
         elif (inputs := self.inputs(table, partitions)) is not None:
             (bronze,) = inputs.values()
             judged = self.judged(table, partitions, bronze, RECORD)
             due = fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
         else:
             due = None
-        nothing = self.engine.session().createDataFrame([], spark_schema(table.terms.contract))
+        nothing = self.nothing(table)
         here = nothing if self.engine.version(table.full_name) is None else self.rows(table, partitions)
         return here, nothing if due is None else due
 

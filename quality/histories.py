@@ -15,7 +15,6 @@ import contextlib
 import datetime as dt
 import functools
 import itertools
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from quality.contents import fitted
 from quality.contract import columns_of, spark_schema
 from quality.judge import judge_derived
 from quality.ledger import LEDGER, ledger_lines
-from quality.publication import Publication
+from quality.publication import AFFECTED, Publication, spans
 from resources.engine import MissingTableError
 from resources.predicates import Predicate
 
@@ -53,8 +52,6 @@ IS_INFERRED, VERSION_HASH, FIRST_SEEN_AT, BUSINESS_DATE = (
 )
 UNKNOWN = "UNKNOWN"
 """The surrogate key of the unknown member, to which a fact without a key belongs."""
-AFFECTED = "affected"
-"""In the metadata of a commit: the days that have to be made again because of it."""
 _FIRST, _FIRST_DAY, _FED, _SEEN, _GONE = "_first", "_first_day", "_fed", "_seen", "_gone"
 
 
@@ -143,7 +140,7 @@ def publish_history(
             metadata={
                 "run_id": run_id,
                 "rules_version": terms.rules_version,
-                AFFECTED: json.dumps([str(day) for day in result.affected]),
+                AFFECTED: spans(result.affected),
             },
         )
         report(change.sentence(terms.name, result.affected))
@@ -152,19 +149,6 @@ def publish_history(
     others = dimension.rows_of(change.days - {*days})
     _write_ledger(engine, terms, result, {**result.tallies, **others}, run_id)
     return result
-
-
-def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
-    """Return the days affected by a dimension's commits after a version; of all its commits where that is None.
-
-    A run may have committed and died before it could say so; what it would have said is kept with the commit.
-    """
-    newest = engine.version(table)
-    if newest is None:
-        return []
-    commits = engine.history(table, None if since is None else newest - since)
-    texts = {text for commit in commits for text in json.loads(commit.metadata.get(AFFECTED, "[]"))}
-    return sorted(dt.date.fromisoformat(text) for text in texts)
 
 
 @dataclass(frozen=True)
@@ -197,7 +181,7 @@ class _Dimension:
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
         rows, key = self.rows, self.history.natural_key  # there must be a session before there are expressions
-        never, on_days = F.lit(None).cast("timestamp"), self._on_days(BUSINESS_DATE)
+        never, on_days = F.lit(None).cast("timestamp"), self._on_days
         of_feed, seen = F.lit(True), F.col(_SEEN)  # noqa: FBT003 - a literal takes no name
         is_change = on_days & ~F.col(IS_INFERRED)
         known = rows.select(key, F.col(FIRST_SEEN_AT).alias(_FIRST), is_change.alias(_FED), never.alias(_SEEN))
@@ -211,8 +195,9 @@ class _Dimension:
             .agg(*[how(name).alias(name) for how, name in ((F.max, _FIRST), (F.max, _FED), (F.min, _SEEN))])
             .withColumn(_FIRST_DAY, F.to_date(_FIRST))
         )
+        was_on_days = Predicate(_FIRST_DAY, self.days).column()
         is_earlier = seen.isNotNull() & (F.col(_FIRST).isNull() | (seen < F.col(_FIRST)))
-        found = self.engine.collect(members.where(F.col(_FED) | self._on_days(_FIRST_DAY) | is_earlier)).to_pylist()
+        found = self.engine.collect(members.where(F.col(_FED) | was_on_days | is_earlier)).to_pylist()
         return self._first_sightings(found)
 
     def _first_sightings(self, members: Sequence[Mapping[str, Any]]) -> Members:
@@ -234,7 +219,7 @@ class _Dimension:
             else:
                 found[member[key]] = min((when for when in (first, seen) if when is not None), default=None)
         if lost:
-            elsewhere = (F.col(BUSINESS_DATE) >= F.lit(min(lost.values()))) & ~self._on_days(BUSINESS_DATE)
+            elsewhere = (F.col(BUSINESS_DATE) >= F.lit(min(lost.values()))) & ~self._on_days
             later = self._sightings(elsewhere).join(self._frame([(name, None) for name in lost]).select(key), key)
             for row in self.engine.collect(later.groupBy(key).agg(F.min(_SEEN).alias(_SEEN))).to_pylist():
                 name = row[key]
@@ -246,7 +231,7 @@ class _Dimension:
         from pyspark.sql import functions as F  # noqa: N812
 
         key, members = self.history.natural_key, self._frame(touched.items())
-        others = self.rows.where(~F.col(IS_INFERRED) & ~self._on_days(BUSINESS_DATE)).join(members.select(key), key)
+        others = self.rows.where(~F.col(IS_INFERRED) & ~self._on_days).join(members.select(key), key)
         said = others.select(
             key,
             *self.history.attributes,
@@ -301,8 +286,9 @@ class _Dimension:
         found = {row[BUSINESS_DATE]: row["rows"] for row in counted}
         return {day: DayTally(published=found.get(day, 0)) for day in days}
 
-    def _on_days(self, column: str) -> Column:
-        return Predicate(column, self.days).column()
+    @functools.cached_property
+    def _on_days(self) -> Column:
+        return Predicate(BUSINESS_DATE, self.days).column()
 
     def _feed(self) -> DataFrame:
         """Return the feed's rows of the days."""
@@ -310,7 +296,7 @@ class _Dimension:
 
         names = [self.history.natural_key, *self.history.attributes, self.history.time]
         try:
-            rows = self.engine.read(self.history.changes, Predicate(BUSINESS_DATE, self.days))
+            rows = self.engine.read(self.history.changes).where(self._on_days)
         except MissingTableError:
             return self._nothing([*names, IS_DELETED, BUSINESS_DATE])
         is_deleted = F.col(IS_DELETED) if IS_DELETED in rows.columns else F.lit(False)  # noqa: FBT003

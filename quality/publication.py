@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from quality.audit import Audit, DayTally, HeldError
+from quality.contents import digests
 from quality.contract import arrow_schema, columns_of
 from quality.current import current_rows
 from quality.day_rules import earlier_figures
@@ -24,7 +25,7 @@ from quality.ledger import LEDGER, ledger_lines
 from quality.quarantine import QUARANTINE, Standing, quarantined, with_history
 from quality.rules import rules_version
 from resources.engine import TableLayout
-from resources.predicates import Predicate
+from resources.predicates import Predicate, date_ranges
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from quality.contract import Contract
     from resources.engine import Engine
 
+AFFECTED = "affected"
+"""In the metadata of a commit: the partitions that are to be reported because of it, as spans of first and last."""
 SLICE_ROWS = 1_200_000
 """Rows that one commit takes at most, unless a single day has more: it bounds the memory of sorting and writing."""
 
@@ -97,6 +100,7 @@ class Publication:
         waived: the partitions that are published because somebody released them.
         rewritten: the partitions whose quarantine was written.
         affected: days of other tables that have to be made again, of a dimension with history.
+        unchanged: the partitions of which there are the rows that there ought to be; nothing was written of them.
     """
 
     tallies: dict[dt.date, DayTally] = field(default_factory=dict)
@@ -106,6 +110,7 @@ class Publication:
     waived: dict[dt.date, Waived] = field(default_factory=dict)
     rewritten: set[dt.date] = field(default_factory=set)
     affected: list[dt.date] = field(default_factory=list)
+    unchanged: set[dt.date] = field(default_factory=set)
 
     @property
     def published(self) -> list[dt.date]:
@@ -219,13 +224,54 @@ def publish_derived(
     run_id: str,
     report: Report = lambda _: None,
 ) -> Publication:
-    """Publish partitions of a table made from other tables; a partition with a row that a rule rejects is held."""
+    """Publish the partitions of a table made from other tables whose rows are not what they were.
+
+    A partition with a row that a rule rejects is held.
+    """
     result = Publication()
+    result.unchanged = unchanged(engine, terms, frame, partitions)
+    partitions = [day for day in partitions if day not in result.unchanged]
+    if not partitions:
+        return result
+    if result.unchanged:
+        frame = _only(frame, partitions, terms.partition_column)
     audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
     judged = judge_derived(frame, terms.contract, tables=engine.read, report=report)
     _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
     _write_ledger(engine, terms, audit, result.version, run_id)
     return result
+
+
+def unchanged(engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date]) -> set[dt.date]:
+    """Return the partitions that are there and of which a frame has exactly the rows that they have."""
+    column, wanted = terms.partition_column, set(partitions)
+    there = [day for day in engine.dates(terms.name, column) if day in wanted]
+    if not there:
+        return set()
+    before = digests(engine, engine.read(terms.name, Predicate(column, tuple(there))), terms.contract, column)
+    after = digests(engine, _only(frame, there, column), terms.contract, column)
+    return {day for day in there if before.get(day) == after.get(day)}
+
+
+def spans(days: Iterable[dt.date]) -> str:
+    """Return days as text, each run of days as one span: ``2010-12-01..2010-12-24 2011-01-04..2011-01-04``."""
+    return " ".join(f"{first}..{last}" for first, last in date_ranges(days))
+
+
+def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
+    """Return the partitions affected by a table's commits after a version, or by all of them.
+
+    A run may have committed and died before it could report them; what it would have said is kept with its commit.
+    """
+    found: set[dt.date] = set()
+    newest = engine.version(table)
+    if newest is None or newest == since:
+        return []
+    for commit in engine.history(table, None if since is None else newest - since):
+        for span in commit.metadata.get(AFFECTED, "").split():
+            first, last = (dt.date.fromisoformat(day) for day in span.split(".."))
+            found.update(first + dt.timedelta(days=day) for day in range((last - first).days + 1))
+    return sorted(found)
 
 
 def _audit(engine: Engine, terms: Terms, tallies: Mapping[dt.date, DayTally], *, strict: bool = False) -> Audit:
@@ -243,11 +289,14 @@ def _audited_commit(
     run_id: str,
 ) -> None:
     """Commit the days that pass, in one commit; where some are held, in a second pass without them."""
-    metadata = {"run_id": run_id, "rules_version": terms.rules_version}
     column = terms.partition_column
+
+    def metadata(published: Sequence[dt.date]) -> dict[str, str]:
+        return {"run_id": run_id, "rules_version": terms.rules_version, AFFECTED: spans(published)}
+
     try:
         result.version = engine.publish(
-            terms.layout, judged, Predicate(column, tuple(days)), gate=audit, metadata=metadata
+            terms.layout, judged, Predicate(column, tuple(days)), gate=audit, metadata=metadata(days)
         )
     except HeldError as held:
         good = [day for day in days if day not in held.days]
@@ -263,7 +312,7 @@ def _audited_commit(
                 _only(judged, good, column),
                 Predicate(column, tuple(good)),
                 gate=again,
-                metadata=metadata,
+                metadata=metadata(good),
             )
     result.tallies.update(audit.tallies)
     result.held.update(audit.reasons())

@@ -111,6 +111,12 @@ class DeltaTables:
         opened = self._open(table)
         return None if opened is None or not is_written(opened) else int(opened.version())
 
+    def dates(self, table: str, column: str) -> list[dt.date]:
+        """Return the dates by which a table is partitioned that have rows, sorted; none if it was never written."""
+        opened = self._open(table)
+        values = set() if opened is None else {partition.get(column) for partition in opened.partitions()}
+        return sorted(dt.date.fromisoformat(str(value)) for value in values if value is not None)
+
     def last_token(self, table: str, application: str) -> int | None:
         """Return the highest number that an application has committed to a table."""
         opened = self._open(table)

@@ -161,6 +161,10 @@ class Engine(Protocol):
         """Return the table's newest version, or None where it does not exist."""
         ...
 
+    def dates(self, table: str, column: str) -> list[dt.date]:
+        """Return the dates by which a table is partitioned that have rows, sorted; none if it was never written."""
+        ...
+
     def last_token(self, table: str, application: str) -> int | None:
         """Return the highest number that an application has committed to a table."""
         ...
