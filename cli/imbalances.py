@@ -115,7 +115,9 @@ def compare_tables(found: Reconciliation, lake: Lake, landing: LandingState | No
         for source in source_names():
             _rows_of_days(found, connection, source, names)
         for table in sorted(name for name in names if name.startswith("gold.")):
-            _rows_of_partitions(found, connection, table, lake.open(table).metadata().partition_columns[0])
+            columns = lake.open(table).metadata().partition_columns
+            if columns:  # a dimension's row changes on other days than its own, and the ledger counts by day
+                _rows_of_partitions(found, connection, table, columns[0])
     gone = set(landing.gone) if landing else set()
     if "system.landing_files" in names:
         for source in source_names():

@@ -15,6 +15,7 @@ from cli.console import CommandError, cell, cleaned
 from cli.imbalances import Imbalance, Reconciliation
 from cli.lake import Lake
 from cli.ledger import LEDGER, NEWEST_LINES
+from lakehouse_assets.inputs import reads_of
 from lakehouse_assets.layers import ContractTable
 from lakehouse_assets.partitions import partitions_behind
 from lakehouse_assets.recomputation import Content, Difference, Due, Example, Recomputation
@@ -154,10 +155,12 @@ class _Proof:
 
     def _behind(self, partition: dt.date) -> Iterator[tuple[str, dt.date]]:
         """Return the inputs' partitions that feed a partition."""
-        for name in self.table.inputs.values():
-            column = self.again.tables[name].partition_column
-            for each in partitions_behind(column, self.table.partition_column, partition):
-                yield name, each
+        own = self.table.partition_column
+        for parameter, name in self.table.inputs.items():
+            column, reads = self.again.tables[name].partition_column, reads_of(self.table, parameter)
+            if name != self.table.full_name:
+                behind = partitions_behind(column, own, partition, before=reads.before, after=reads.after)
+                yield from ((name, each) for each in behind)
 
     def _take_unpublished(self, partition: dt.date, due: Content) -> None:
         """Tell of a partition that should have rows and was never judged, unless that is known or an input is held."""
@@ -210,7 +213,11 @@ class _Proof:
             opened = replace(self.lake, version=version).open(name)
         except (DeltaError, CommandError):
             return False
-        files = [file.path for file in data_files(opened) if days & {value for _, value in file.partition}]
+        files = [
+            file.path
+            for file in data_files(opened)
+            if not file.partition or days & {value for _, value in file.partition}
+        ]
         return len(present(table_uri(self.lake.root, name), files)) == len(files)
 
     def _tallies(self, due: Due, judged: Mapping[dt.date, Line]) -> Iterator[Imbalance]:

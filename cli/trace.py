@@ -92,6 +92,8 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
 
 def _as_data(traced: Traced) -> dict[str, Any]:
     data: dict[str, Any] = {"table": traced.table.full_name, "found_by": traced.by, "rows": traced.rows.to_pylist()}
+    if traced.unfollowed:
+        data["unfollowed"] = traced.unfollowed
     if traced.inputs:
         data["inputs"] = [_as_data(each) for each in traced.inputs.values()]
     if traced.records:
@@ -120,6 +122,8 @@ def _print_level(traced: Traced, shown: dict[int, set[str]], limit: int) -> None
         f"[bold]{name}[/]: {many}{_totals(rows, columns) if shown and rows.num_rows > 1 else ''}", soft_wrap=True
     )
     _print_rows(columns, rows.slice(0, limit).to_pylist(), rows.num_rows - limit)
+    if traced.unfollowed:
+        console.print(escape(f"{name}: {traced.unfollowed}"), soft_wrap=True)
     if traced.records is not None:
         _print_records(traced.records, shown.get(id(traced.records)), limit)
 
@@ -181,6 +185,10 @@ def _print_verdict(traced: Traced, column: str | None, differences: Sequence[Cel
     console = out()
     if not differences:
         cells = 1 if column else traced.rows.num_columns
+        if any(each.unfollowed for each in traced.levels()):
+            told = "the cell is" if column else "all cells are"
+            console.print(f"[green]verified[/]: {told} what comes out when computed again from the tables")
+            return
         records = sum(each.records.behind.num_rows for each in traced.levels() if each.records)
         what = f"the cell {column} is" if column else f"all {cells} cells are"
         console.print(f"[green]verified[/]: {what} what {number(records)} records come to")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cli.console import CommandError
 from cli.proof import Lines
-from lakehouse_assets.layers import ContractTable
+from lakehouse_assets.inputs import own_parameter
+from lakehouse_assets.layers import ContractTable, HistoryTable
 from lakehouse_assets.recomputation import Recomputation
 from quality.casting import named
 from quality.contents import fitted
@@ -63,6 +64,7 @@ class Traced:
         by: the columns by which the rows were found; without any they are all rows of the partitions.
         inputs: the rows behind them, by the parameter of the table's function.
         records: the records behind them, of a table made from bronze.
+        unfollowed: why no rows behind them are shown, in a sentence, where single rows are not made from single rows.
     """
 
     table: Table
@@ -70,6 +72,7 @@ class Traced:
     by: tuple[str, ...] = ()
     inputs: dict[str, Traced] = field(default_factory=dict)
     records: Records | None = None
+    unfollowed: str = ""
 
     def levels(self) -> Iterator[Traced]:
         """Return this and everything behind it, the nearest first."""
@@ -142,21 +145,23 @@ class Tracer:
             return Traced(table, rows, by)
         if table.layer == "silver":
             return Traced(table, rows, by, records=self._records(table, rows))
-        partitions = partitions_of(table, rows)
-        whole = self.again.inputs(table, partitions) or {}
-        shared = {
-            parameter: tuple(name for name in key_of(table) if name in frame.columns)
-            for parameter, frame in whole.items()
-        }
-        narrow = {
-            parameter: self.again.semi_joined(frame, rows, shared[parameter]) if shared[parameter] else frame
-            for parameter, frame in whole.items()
-        }
-        if not self._is_enough(table, rows, whole, narrow):
-            shared, narrow = dict.fromkeys(shared, ()), whole
+        whole = self.again.inputs(table, partitions_of(table, rows)) or {}
+        for shared in self._ways(table, rows, whole):
+            narrow = {
+                parameter: self.again.semi_joined(frame, rows, shared[parameter]) if shared[parameter] else frame
+                for parameter, frame in whole.items()
+            }
+            if self._is_enough(table, rows, whole, narrow):
+                break
+        else:
+            if _is_wide(table):
+                return Traced(table, rows, by, unfollowed=_unfollowed(table))
+            shared, narrow = dict.fromkeys(whole, ()), whole
         inputs = {}
         for parameter, frame in narrow.items():
             source = self.again.tables[table.inputs[parameter]]
+            if source is table:  # what a balance was before is behind it by the rows that it was made from
+                continue
             columns = fitted(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
             inputs[parameter] = self.trace(
                 source, _sorted(source, self.again.engine.collect(columns)), shared[parameter]
@@ -168,9 +173,38 @@ class Tracer:
     ) -> bool:
         """Whether the function makes of the narrowed inputs exactly what it makes for these rows of the whole ones."""
         due = self.again.matching(fitted(table.transform(**whole), table.terms.contract), rows, key_of(table))
-        return _counted(self.again.engine.collect(fitted(table.transform(**narrow), table.terms.contract))) == _counted(
-            due
-        )
+        made = fitted(table.transform(**narrow), table.terms.contract)
+        if _is_wide(table):  # it may make rows of other partitions, too, or other versions of a member
+            return _counted(self.again.matching(made, rows, key_of(table))) == _counted(due)
+        return _counted(self.again.engine.collect(made)) == _counted(due)
+
+    def _ways(
+        self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame]
+    ) -> Iterator[dict[str, tuple[str, ...]]]:
+        """Return columns by which the rows behind rows may be found, by the parameter, the most likely ones first."""
+        usual = {parameter: self._named_by(table, parameter, frame.columns) for parameter, frame in whole.items()}
+        yield usual
+        wide = [
+            parameter
+            for parameter in whole
+            if (parameter in table.reads or own_parameter(table))
+            and not isinstance(self.again.tables[table.inputs[parameter]], HistoryTable)
+        ]
+        names = [name for parameter in wide for name in whole[parameter].columns if name in rows.column_names]
+        for name in dict.fromkeys(names):
+            if _names_something(rows.schema.field(name).type):
+                yield usual | {each: (name,) for each in wide if name in whole[each].columns}
+
+    def _named_by(self, table: ContractTable, parameter: str, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that a row has in common with those it is made from, if it is made as most tables are."""
+        source, key = self.again.tables[table.inputs[parameter]], key_of(table)
+        if isinstance(table, HistoryTable):
+            key = [table.history.natural_key]
+        elif isinstance(source, HistoryTable):
+            key = [source.history.surrogate_key]
+        elif parameter in table.reads or own_parameter(table):
+            key = [name for name in key if name != table.partition_column]
+        return tuple(name for name in key if name in columns)
 
     def _records(self, table: ContractTable, rows: pa.Table) -> Records:
         from pyspark.sql import functions as F  # noqa: N812
@@ -285,11 +319,13 @@ class Tracer:
             )
             frames = {parameter: records}
             sources = set(traced.records.sources)
-            yield id(traced.records), self._mattering(table, frames, wanted, {parameter: sources})[parameter]
+            yield id(traced.records), self._mattering(traced, frames, wanted, {parameter: sources})[parameter]
+            return
+        if traced.unfollowed:
             return
         frames = {name: self._held(each) for name, each in traced.inputs.items()}
         candidates = {name: set(frame.columns) for name, frame in frames.items()}
-        mattering = self._mattering(table, frames, wanted, candidates)
+        mattering = self._mattering(traced, frames, wanted, candidates)
         for name, each in traced.inputs.items():
             yield from self._columns(each, mattering[name])
 
@@ -298,13 +334,15 @@ class Tracer:
         table = traced.table
         if not isinstance(table, ContractTable):
             return self.again.engine.session().createDataFrame(traced.rows)
+        if not traced.rows.num_rows:
+            return self.again.nothing(table)
         return self.again.semi_joined(
             self.again.rows(table, partitions_of(table, traced.rows)), traced.rows, key_of(table)
         )
 
     def _mattering(
         self,
-        table: ContractTable,
+        traced: Traced,
         frames: Mapping[str, DataFrame],
         wanted: set[str],
         candidates: Mapping[str, set[str]],
@@ -312,8 +350,13 @@ class Tracer:
         """Return the columns of each input without which some columns of a table are not what they are."""
         from pyspark.sql import functions as F  # noqa: N812
 
+        table = traced.table
+        assert isinstance(table, ContractTable)  # noqa: S101 - for the type checker; others have nothing to compute
+
         def outcome(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
-            computed = fitted(table.transform(**inputs), table.terms.contract)
+            computed = fitted(table.transform(**self._beginning(table), **inputs), table.terms.contract)
+            if _is_wide(table):
+                computed = self.again.semi_joined(computed, traced.rows, key_of(table))
             measures = [
                 measure.alias(f"{number}:{name}")
                 for name in sorted(wanted)
@@ -355,15 +398,22 @@ class Tracer:
         table = traced.table
         if not isinstance(table, ContractTable):
             return self.again.engine.session().createDataFrame(traced.rows)
+        if not traced.rows.num_rows:
+            return self.again.nothing(table)
+        if traced.unfollowed and (due := self.again.derived(table, partitions_of(table, traced.rows))) is not None:
+            return self.again.semi_joined(due, traced.rows, key_of(table))
         if traced.records is not None:
             days = partitions_of(table, traced.rows)
             records = self.again.semi_joined(self._bronze(table, days), traced.records.behind, RECORD)
             judged = self.again.judged(table, days, records, POINTERS)
             return fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract)
-        return fitted(
-            table.transform(**{name: self._computed(each) for name, each in traced.inputs.items()}),
-            table.terms.contract,
-        )
+        frames = {name: self._computed(each) for name, each in traced.inputs.items()}
+        return fitted(table.transform(**self._beginning(table), **frames), table.terms.contract)
+
+    def _beginning(self, table: ContractTable) -> dict[str, DataFrame]:
+        """Return what a balance was at first, by the parameter of its function: nothing."""
+        parameter = own_parameter(table)
+        return {parameter: self.again.nothing(table)} if parameter else {}
 
 
 def key_of(table: ContractTable) -> list[str]:
@@ -386,6 +436,23 @@ def _counted(rows: pa.Table) -> dict[str, int]:
         text = repr(row)
         found[text] = found.get(text, 0) + 1
     return found
+
+
+def _is_wide(table: ContractTable) -> bool:
+    """Whether a table is made from more than the partitions that are its own."""
+    return bool(table.reads) or own_parameter(table) is not None
+
+
+def _names_something(type_: pa.DataType) -> bool:
+    """Whether values of a type can name a member, such as a customer, and are no figure or time."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_int64(type_))
+
+
+def _unfollowed(table: ContractTable) -> str:
+    behind = ", ".join(name for name in table.inputs.values() if name != table.full_name)
+    return f"each row is made from many rows of {behind} together, so no few of them are behind it; trace those instead"
 
 
 def _equals(rows: pa.Table, column: str, value: int) -> Any:
