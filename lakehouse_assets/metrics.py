@@ -68,7 +68,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "revenue",
             "amount of sales and cancellations, without bad debt",
-            "gross_sales + returns",
+            "sum(amount where kind in ('sale', 'cancellation'))",
             "GBP",
         ),
         Metric(
@@ -110,6 +110,24 @@ METRICS: dict[str, Metric] = {
             "place of the product by revenue in the month, the highest first; of equals the lower stock code",
             "row_number() over (order by revenue desc, stock_code)",
             "rank",
+        ),
+        Metric(
+            "recency_days",
+            "from the last sale to the last day of the month; none if there was no sale in 24 months",
+            "last_day(month_start) - max(business_date where kind = 'sale')",
+            "days",
+        ),
+        Metric(
+            "frequency",
+            "invoices with a sale in the 12 months that end with the month",
+            "sum(sale_orders of gold.customer_months)",
+            "orders",
+        ),
+        Metric(
+            "monetary",
+            "amount of every kind of line in the 12 months that end with the month",
+            "sum(net_sales of gold.customer_months)",
+            "GBP",
         ),
     )
 }

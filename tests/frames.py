@@ -206,7 +206,19 @@ def daily_sales(engine: Engine, *days: dt.date) -> DataFrame:
     """Return rows of `gold.daily_sales_summary`, the same sales for each day."""
     schema = (
         "business_date date, orders bigint, sale_orders bigint, lines bigint, units bigint, gross_sales decimal(18,3), "
-        "returns decimal(18,3), net_sales decimal(18,3), customers bigint"
+        "returns decimal(18,3), net_sales decimal(18,3), customers bigint, new_customers bigint"
     )
-    sums = (3, 2, 5, 8, Decimal("10.125"), Decimal("-1.250"), Decimal("8.875"), 2)
+    sums = (3, 2, 5, 8, Decimal("10.125"), Decimal("-1.250"), Decimal("8.875"), 2, 1)
     return engine.session().createDataFrame([(day, *sums) for day in days], schema)
+
+
+def customers_of_days(engine: Engine, customers: Mapping[dt.date, Iterable[int]]) -> DataFrame:
+    """Return who bought on which day, as `gold.customer_days` has it."""
+    rows = [(day, each) for day, known in customers.items() for each in known] or [(dt.date(1999, 1, 1), 0)]
+    return engine.session().createDataFrame(rows, "business_date date, customer_id bigint")
+
+
+def first_seen(engine: Engine, customers: Mapping[int, Iterable[str | None]]) -> DataFrame:
+    """Return versions of customers, as `gold.dim_customers` has them, with the time of their first invoice line."""
+    rows = [(each, at and dt.datetime.fromisoformat(f"{at}Z")) for each, times in customers.items() for at in times]
+    return engine.session().createDataFrame([(None, None), *rows], "customer_id bigint, first_seen_at timestamp")
