@@ -114,7 +114,7 @@ def drain(
     while True:
         found = look(lakehouse, sources, cursors.get(_LANDING_CURSOR), instance)
         result.unroutable += found.unroutable
-        for request in found.requests:
+        for request in sorted(found.requests, key=runner.tables_of):
             runner.run_job(request)
         cursors.set(_LANDING_CURSOR, dump_cursors(found.cursors))
         _automate(runner, cursors)
@@ -216,6 +216,10 @@ class _Runner:
         self._started = started
         self._heard = heard
         self.result = result
+
+    def tables_of(self, request: LandingRequest) -> int:
+        """Return how many tables a request is about: dimensions are made of few, and facts look them up after that."""
+        return len(self.definitions.resolve_job_def(request.source).asset_layer.selected_asset_keys)
 
     def run_job(self, request: LandingRequest) -> None:
         job = self.definitions.resolve_job_def(request.source)

@@ -8,7 +8,13 @@ import pytest
 
 from tests.line import Line, bad_lines, days
 
-DAILY_GOLD = ("gold.daily_sales_summary", "gold.sales_by_product", "gold.sales_by_region")
+DAILY_GOLD = (
+    "gold.customer_days",
+    "gold.daily_sales_summary",
+    "gold.dim_customers",
+    "gold.sales_by_product",
+    "gold.sales_by_region",
+)
 WEEKS, MONTHS = "gold.weekly_sales_summary", "gold.monthly_sales_summary"
 CHAIN = ("silver.transactions", *DAILY_GOLD)
 
