@@ -222,3 +222,43 @@ def first_seen(engine: Engine, customers: Mapping[int, Iterable[str | None]]) ->
     """Return versions of customers, as `gold.dim_customers` has them, with the time of their first invoice line."""
     rows = [(each, at and dt.datetime.fromisoformat(f"{at}Z")) for each, times in customers.items() for at in times]
     return engine.session().createDataFrame([(None, None), *rows], "customer_id bigint, first_seen_at timestamp")
+
+
+def customer_months(engine: Engine, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
+    """Return `gold.customer_months` rows as a frame, with the columns that other tables read."""
+    schema = pa.schema(
+        [
+            ("month_start", pa.date32()),
+            ("customer_id", pa.int64()),
+            ("sale_orders", pa.int64()),
+            ("gross_sales", pa.decimal128(18, 3)),
+            ("returns", pa.decimal128(18, 3)),
+            ("net_sales", pa.decimal128(18, 3)),
+            ("first_sold_on", pa.date32()),
+            ("last_sold_on", pa.date32()),
+        ]
+    )
+    return _frame(engine, pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def customer_month(month: str, customer_id: int = 1, **changed: Any) -> dict[str, Any]:
+    """Return a customer's month, such as ``2011-03``: a sale of 100 GBP on its first day; without orders, no sale."""
+    start = dt.date.fromisoformat(f"{month}-01")
+    orders = changed.get("sale_orders", 1)
+    row = {
+        "month_start": start,
+        "customer_id": customer_id,
+        "sale_orders": orders,
+        "gross_sales": Decimal(100 * orders),
+        "returns": Decimal(0),
+        "first_sold_on": start if orders else None,
+        "last_sold_on": start if orders else None,
+        **changed,
+    }
+    return {"net_sales": row["gross_sales"] + row["returns"], **row}
+
+
+def monthly_sales(engine: Engine, *months: str) -> DataFrame:
+    """Return rows of `gold.monthly_sales_summary`, as far as it says which months there are."""
+    rows = [(dt.date.fromisoformat(f"{month}-01"),) for month in months]
+    return engine.session().createDataFrame(rows, "month_start date")
