@@ -13,6 +13,7 @@ from cli.demo import demo
 from cli.dev import dev
 from cli.drift import drift
 from cli.generate import generate
+from cli.lineage import lineage
 from cli.plan import plan
 from cli.profile import profile
 from cli.query import query
@@ -63,6 +64,7 @@ app.command()(query)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile)
 app.command()(trace)
+app.command()(lineage)
 app.command()(drift)
 app.add_typer(contract.app, name="contract")
 app.add_typer(rules.app, name="rules")

@@ -70,7 +70,7 @@ def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinitio
             context.log.warning(f"{file} was being written to; it is taken by a later run")
         for note in ingested.notes:
             context.log.warning(f"{table.full_name}: {note}")
-        yield from _report_ingested(context, key, own, ingested)
+        yield from _report_ingested(context, table, own, ingested)
         ingestion.confirm()
 
     asset: dg.AssetsDefinition = dg.asset(
@@ -91,12 +91,13 @@ def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinitio
 
 
 def _report_ingested(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, own: list[dt.date], ingested: Ingested
+    context: dg.AssetExecutionContext, table: BronzeTable, own: list[dt.date], ingested: Ingested
 ) -> Iterator[Any]:
     """Report every day whose rows changed, and the run's own days that were never reported.
 
     A day of the run whose files have not changed is not reported, so nothing downstream of it is built again.
     """
+    key = asset_key(table.full_name)
     before = latest_materializations(context.instance, key, [str(day) for day in own])
     unreported = {day for day in own if str(day) not in before}
     # An instance that has never seen a day may not have seen the other days that its files fill either.
@@ -104,6 +105,8 @@ def _report_ingested(
     changed = ingested.dates | unreported | filled
     whole = changed.issuperset(own)
     metadata = {day: catalogue.ingested_metadata(ingested, day) for day in changed}
+    if metadata:
+        metadata[max(metadata)] |= catalogue.lineage_metadata(table)
     others = sorted(changed - set(own)) if whole else sorted(changed)
     record_materializations(
         context, [dg.AssetMaterialization(key, partition=str(day), metadata=metadata[day]) for day in others]

@@ -6,6 +6,7 @@ Belongs here: turning contracts, publications and ingestions into Dagster metada
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ import dagster as dg
 
 from io_managers.delta import PARTITION_COLUMN
 from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
+from lakehouse_assets.lineage import Lineage
+from lakehouse_assets.plans import LineageError
 from quality.contract import columns_of, day_rules_of
 from quality.rules import check_text, every_rule
 from resources.bronze_rows import METADATA, bronze_layout
@@ -53,11 +56,12 @@ def definition_metadata(table: Table) -> dict[str, Any]:
         "dagster/table_name": table.full_name,
         "dagster/storage_kind": "deltalake",
         "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference]),
+        **lineage_metadata(table),
     }
     if isinstance(table, ContractTable):
         columns = columns_of(table.terms.contract)
         metadata["dagster/column_schema"] = _contract_columns(columns, table.terms.policy.key)
-        metadata |= {"rules_version": table.terms.rules_version, "rules": _rules(table), **lineage_metadata(table)}
+        metadata |= {"rules_version": table.terms.rules_version, "rules": _rules(table)}
     elif isinstance(table, SideTable):
         metadata["dagster/column_schema"] = arrow_columns(table.layout.schema)
     elif isinstance(table, BronzeTable):
@@ -108,20 +112,33 @@ def _contract_columns(columns: Sequence[ContractColumn], key: Sequence[str]) -> 
     )
 
 
-def lineage_metadata(table: ContractTable) -> dict[str, Any]:
-    """Return which received column each typed column is made from, as the contract says."""
-    if table.layer != "silver":
-        return {}
-    (bronze,) = table.inputs.values()
-    columns = columns_of(table.terms.contract)
-    lineage = dg.TableColumnLineage(
-        {
-            column.name: [dg.TableColumnDep(asset_key=bronze.split("."), column_name=column.source)]
-            for column in columns
-            if column.source
-        }
-    )
-    return {"dagster/column_lineage": lineage}
+def lineage_metadata(table: Table) -> dict[str, Any]:
+    """Return which columns the values of each column are computed from; what decides rows, the command line tells.
+
+    A table that lineage cannot see through is no reason not to load or to run it: its metadata says why.
+    """
+    try:
+        values = _lineage().values(table.full_name)
+    except LineageError as error:
+        return {"column_lineage_unknown": str(error)}
+    lineage = {
+        column: [
+            dg.TableColumnDep(asset_key=each.table.split("."), column_name=each.column)
+            for each in sorted(made_from)
+            if each.table != table.full_name  # the UI would follow a running balance round and round
+        ]
+        for column, made_from in values.items()
+        if made_from
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(lineage)} if lineage else {}
+
+
+@functools.cache
+def _lineage() -> Lineage:
+    """Return the lineage of all tables; each table's is found once in a process."""
+    from lakehouse_assets.definitions import find_tables  # which imports this module
+
+    return Lineage(find_tables())
 
 
 def ingested_metadata(ingested: Ingested, day: dt.date) -> dict[str, Any]:

@@ -32,8 +32,18 @@ class Lineage:
     def __init__(self, tables: Iterable[Table]) -> None:
         """Take the tables; those that they are made from must be among them."""
         self.tables = {table.full_name: table for table in tables}
+        self._landing = {
+            f"{LANDING}.{table.source.name}": table.source.format.schema.names
+            for table in self.tables.values()
+            if isinstance(table, BronzeTable)
+        }
         self._made: dict[str, Made] = {}
         self._origins: dict[str, Mapping[str, Origin]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The tables, and the sources' files as ``landing.<source>``, in the order of the layers."""
+        return [*self._landing, *self.tables]
 
     def of(self, name: str) -> Mapping[str, Origin]:
         """Return what each column of a table is made from, in the table's order.
@@ -45,7 +55,7 @@ class Lineage:
             LineageError: there is no such table, or its plan has something that lineage does not know.
         """
         if name not in self._origins:
-            table, values = self._table(name), self.values(name)
+            table, values = self.tables.get(name), self.values(name)
             if isinstance(table, ContractTable):
                 made, published = self._made[name], self._published(table)
                 rows = {column: made.columns[column].rows | made.rows | published for column in values}
@@ -60,6 +70,8 @@ class Lineage:
         Raises:
             LineageError: there is no such table, or its plan has something that lineage does not know.
         """
+        if name in self._landing:
+            return dict.fromkeys(self._landing[name], frozenset())
         table = self._table(name)
         if isinstance(table, BronzeTable):
             return _received(table)
@@ -73,8 +85,16 @@ class Lineage:
             raise LineageError(f"{name}: the function makes no column {', '.join(missing)}")
         return {column: columns[column].values for column in declared}
 
+    def columns(self, name: str) -> list[str]:
+        """Return a table's columns, in its order."""
+        return list(self.values(name))
+
+    def origin(self, column: TableColumn) -> Origin:
+        """Return what a column is made from; see ``of``."""
+        return self.of(column.table)[column.column]
+
     def made_of(self, column: TableColumn) -> Mapping[TableColumn, Origin]:
-        """Return the columns that are made from a column, directly, with all that they are made from.
+        """Return the columns that are made from a column, directly, with all that each is made from.
 
         Raises:
             LineageError: a table's plan has something that lineage does not know.
@@ -96,6 +116,8 @@ class Lineage:
             return made_from(table.transform, table.inputs, self._columns)
         except LineageError as error:
             raise LineageError(f"{table.full_name}: {error}") from error
+        except Exception as error:  # the function is anybody's, and may ask a frame for more than a plan
+            raise LineageError(f"{table.full_name}: its function makes no plan: {error!r}") from error
 
     def _published(self, table: ContractTable) -> frozenset[TableColumn]:
         """Return the columns that decide which rows of a silver table are published, rejected or duplicates."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from lakehouse_assets import catalogue
 from lakehouse_assets.assets import asset_key
+from lakehouse_assets.bronze.transactions import transactions as bronze_transactions
 from lakehouse_assets.definitions import find_tables
+from lakehouse_assets.lineage import Lineage
 from lakehouse_assets.silver.transactions import transactions
 from quality.audit import DayTally
 from quality.publication import Publication, Waived
@@ -80,10 +83,29 @@ def test_bronze_shows_the_sources_columns_and_what_its_own_mean(line):
     assert found["source_version"].description == "sha256 of the file's bytes"
 
 
-def test_silver_columns_lead_back_to_the_received_ones(line):
-    lineage = node(line, "silver.transactions").metadata["dagster/column_lineage"].deps_by_column
-    assert lineage["unit_price"] == [dg.TableColumnDep(asset_key=["bronze", "transactions"], column_name="UnitPrice")]
-    assert "kind" not in lineage
+def lineage_of(line, table):
+    deps = node(line, table).metadata["dagster/column_lineage"].deps_by_column
+    return {
+        name: {f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in each} for name, each in deps.items()
+    }
+
+
+def test_columns_lead_back_to_those_they_are_computed_from(line):
+    assert lineage_of(line, "bronze.transactions")["Quantity"] == {"landing/transactions.Quantity"}
+    silver = lineage_of(line, "silver.transactions")
+    assert silver["unit_price"] == {"bronze/transactions.UnitPrice"}
+    assert silver["amount"] == {"bronze/transactions.Quantity", "bronze/transactions.UnitPrice"}
+    gold = lineage_of(line, "gold.daily_sales_summary")
+    assert gold["gross_sales"] == {"silver/transactions.amount", "silver/transactions.kind"}
+    assert "lines" not in gold
+
+
+def test_a_table_that_lineage_cannot_see_through_says_so_and_can_be_loaded(monkeypatch):
+    blind = dataclasses.replace(transactions, transform=lambda bronze_transactions: bronze_transactions.sample(0.5))
+    monkeypatch.setattr(catalogue, "_lineage", lambda: Lineage([blind, bronze_transactions]))
+    told = catalogue.definition_metadata(blind)
+    assert told["column_lineage_unknown"] == "silver.transactions: the relation `sample` is not known to lineage"
+    assert "dagster/column_lineage" not in told
 
 
 def test_lineage_starts_at_the_landing_files(line):
