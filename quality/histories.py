@@ -346,9 +346,9 @@ class _Change:
         self._history = history
         known = {row[history.surrogate_key]: row for row in before}
         stay = {row[history.surrogate_key] for row in after}
-        self._new = [place for place, row in enumerate(after) if known.get(row[history.surrogate_key]) != row]
-        self._gone = [place for place, row in enumerate(before) if row[history.surrogate_key] not in stay]
-        differ = [after[place] for place in self._new] + [before[place] for place in self._gone]
+        self._is_new = [known.get(row[history.surrogate_key]) != row for row in after]
+        self._is_gone = [row[history.surrogate_key] not in stay for row in before]
+        differ = [*itertools.compress(after, self._is_new), *itertools.compress(before, self._is_gone)]
         names = {row[history.natural_key] for row in differ}
         self._before, self._after = self._of(before, names), self._of(after, names)
         self.days = {row[BUSINESS_DATE] for row in differ}
@@ -365,7 +365,8 @@ class _Change:
 
     def rows(self, before: pa.Table, after: pa.Table) -> pa.Table:
         """Return the rows to merge."""
-        new, gone = after.take(pa.array(self._new, pa.int64())), before.take(pa.array(self._gone, pa.int64()))
+        new = after.filter(pa.array(self._is_new, pa.bool_()))
+        gone = before.filter(pa.array(self._is_gone, pa.bool_()))
         marked = [
             rows.append_column(_GONE, pa.repeat(is_gone, rows.num_rows))
             for rows, is_gone in ((new, pa.scalar(False)), (gone, pa.scalar(True)))  # noqa: FBT003
@@ -383,7 +384,7 @@ class _Change:
     def sentence(self, table: str, affected: Sequence[dt.date]) -> str:
         """Say what has changed."""
         return (
-            f"{table}: {len(self._new):,} rows new or changed, {len(self._gone):,} gone; "
+            f"{table}: {sum(self._is_new):,} rows new or changed, {sum(self._is_gone):,} gone; "
             f"{len(affected):,} days have to be made again"
         )
 

@@ -42,6 +42,7 @@ ASKS_THE_ENGINE = {
     "lakehouse_assets/recomputation.py": "hashes of partitions, and the few rows that differ",
     "quality/current.py": "counts of bronze rows by file version and day",
     "quality/day_rules.py": "counts and sums of earlier days",
+    "quality/histories.py": "the histories of the members that some days touch",
     "quality/decisions.py": "what people decided about some days, and which of those records are there",
     "quality/mutation.py": "a copy of a day's rows, to plant faults into, and what is judged of it",
     "quality/profiling.py": "counts and bounds of columns and days",
