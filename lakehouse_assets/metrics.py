@@ -78,12 +78,17 @@ METRICS: dict[str, Metric] = {
             "GBP",
         ),
         Metric(
-            "cost",
+            "cost_of_sales",
             "what the units sold cost, less those returned, at the cost as of each line; none if no cost is known",
             "sum(cost_amount where kind in ('sale', 'cancellation'))",
             "GBP",
         ),
-        Metric("margin", "revenue of the lines whose cost is known, less that cost", "costed_revenue - cost", "GBP"),
+        Metric(
+            "margin",
+            "revenue of the lines whose cost is known, less that cost",
+            "costed_revenue - cost_of_sales",
+            "GBP",
+        ),
         Metric(
             "margin_rate",
             "margin as a share of the revenue it is made of; none where that is not positive",

@@ -48,7 +48,7 @@ def sums() -> list[Column]:
 def of_days() -> list[Column]:
     """Return the measures of a period, from rows that have them by day.
 
-    Customers are missing on purpose: those of several days cannot be added.
+    Customers are missing on purpose: those of several days cannot be added, only those who are new on one.
     """
     counts = [F.sum(name).alias(name) for name in ("orders", "sale_orders", "lines", "units")]
     amounts = [money(name).alias(name) for name in ("gross_sales", "returns", "net_sales")]
@@ -64,6 +64,12 @@ def money(name: str, *kinds: str) -> Column:
 def with_average_basket(frame: DataFrame) -> DataFrame:
     """Add what an invoice with a sale came to, on average."""
     return frame.withColumn("average_basket", ratio(F.col("gross_sales"), F.col("sale_orders"), digits=3))
+
+
+def with_returning_customers(frame: DataFrame) -> DataFrame:
+    """Add the customers who are not new; where none is counted as new, none is."""
+    counted = frame.fillna(0, ["customers", "new_customers"])
+    return counted.withColumn("returning_customers", F.col("customers") - F.col("new_customers"))
 
 
 def ratio(numerator: Column, denominator: Column, digits: int) -> Column:

@@ -1,10 +1,15 @@
-"""Sales of a day: one row per business date with any invoice line."""
+"""Sales of a day: one row per business date with any invoice line.
+
+A customer is new on the day of their first invoice line of all, as `gold.dim_customers` knows it; a line that arrives
+late may make an earlier day that day.
+"""
 
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket
-from lakehouse_assets.layers import gold_table
+from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket, with_returning_customers
+from lakehouse_assets.layers import Reads, gold_table
 from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column
 
@@ -22,9 +27,23 @@ class DailySalesSummary(Contract):
     net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
     average_basket: T.DecimalType(18, 3) = metric("average_basket", nullable=True)  # type: ignore[valid-type]
     customers: T.LongType = metric("customers", ge=0)
+    new_customers: T.LongType = metric("new_customers", ge=0)
+    returning_customers: T.LongType = metric("returning_customers", ge=0)
 
 
-@gold_table(contract=DailySalesSummary, key=["business_date"])
-def daily_sales_summary(silver_transactions: DataFrame) -> DataFrame:
-    """Sum invoice lines by day."""
-    return silver_transactions.groupBy("business_date").agg(*of_lines(), customers()).transform(with_average_basket)
+@gold_table(
+    contract=DailySalesSummary,
+    key=["business_date"],
+    reads={"gold_dim_customers": Reads(whole=True, required=False)},
+)
+def daily_sales_summary(silver_transactions: DataFrame, gold_dim_customers: DataFrame) -> DataFrame:
+    """Sum invoice lines by day, and count the customers whose first day it is."""
+    first_days = gold_dim_customers.select("customer_id", F.to_date("first_seen_at").alias("business_date"))
+    new = silver_transactions.join(first_days, ["business_date", "customer_id"], "left_semi").groupBy("business_date")
+    return (
+        silver_transactions.groupBy("business_date")
+        .agg(*of_lines(), customers())
+        .join(new.agg(customers().alias("new_customers")), "business_date", "left")
+        .transform(with_average_basket)
+        .transform(with_returning_customers)
+    )

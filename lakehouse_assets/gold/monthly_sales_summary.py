@@ -4,7 +4,7 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.gold._measures import of_days, with_average_basket
+from lakehouse_assets.gold._measures import customers, of_days, with_average_basket, with_returning_customers
 from lakehouse_assets.layers import gold_table
 from lakehouse_assets.metrics import metric
 from lakehouse_assets.partitions import MONTHLY
@@ -24,10 +24,20 @@ class MonthlySalesSummary(Contract):
     returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
     net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
     average_basket: T.DecimalType(18, 3) = metric("average_basket", nullable=True)  # type: ignore[valid-type]
+    customers: T.LongType = metric("customers", ge=0)
+    new_customers: T.LongType = metric("new_customers", ge=0)
+    returning_customers: T.LongType = metric("returning_customers", ge=0)
 
 
 @gold_table(contract=MonthlySalesSummary, key=["month_start"], partition_column=MONTHLY)
-def monthly_sales_summary(gold_daily_sales_summary: DataFrame) -> DataFrame:
-    """Sum days by month."""
+def monthly_sales_summary(gold_daily_sales_summary: DataFrame, gold_customer_days: DataFrame) -> DataFrame:
+    """Sum days by month, and count each customer of it once."""
     month = F.to_date(F.date_trunc("month", "business_date")).alias("month_start")
-    return gold_daily_sales_summary.groupBy(month).agg(*of_days()).transform(with_average_basket)
+    known = gold_customer_days.groupBy(month).agg(customers())
+    return (
+        gold_daily_sales_summary.groupBy(month)
+        .agg(*of_days(), F.sum("new_customers").alias("new_customers"))
+        .join(known, "month_start", "left")
+        .transform(with_average_basket)
+        .transform(with_returning_customers)
+    )

@@ -15,6 +15,7 @@ from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import build_defs, find_tables
 from resources.engine import ClusteredTableError
 from resources.settings import Settings
+from tests.line import Line
 
 TABLES = {
     "bronze.clicks",
@@ -32,14 +33,24 @@ TABLES = {
     "gold.customer_months",
     "gold.customer_segments",
     "gold.daily_sales_summary",
+    "gold.dim_customers",
     "gold.dim_date",
+    "gold.dim_products",
     "gold.fact_returns",
+    "gold.fact_sales",
     "gold.monthly_sales_summary",
+    "gold.product_performance",
     "gold.sales_by_product",
     "gold.sales_by_region",
     "gold.weekly_sales_summary",
 }
 SOURCES = ("clicks", "customers", "inventory", "products", "transactions")
+
+
+@pytest.fixture
+def line(landing_root) -> Line:
+    """The definitions of every table over an empty lake."""
+    return Line(landing_root, tables=[*TABLES, "silver.quarantine"])
 
 
 def test_a_table_with_clusters_is_refused_unless_the_engine_is_spark(monkeypatch, lake_root):
@@ -96,14 +107,25 @@ def test_a_job_takes_a_source_to_its_daily_tables(line):
         job: {".".join(key.path) for key in line.defs.resolve_job_def(job).asset_layer.selected_asset_keys}
         for job in SOURCES
     }
-    daily = ("customer_days", "daily_sales_summary", "fact_returns", "sales_by_product", "sales_by_region")
-    gold = {f"gold.{name}" for name in daily}
+    gold = {
+        "transactions": {
+            "customer_days",
+            "daily_sales_summary",
+            "dim_customers",
+            "dim_products",
+            "fact_returns",
+            "fact_sales",
+            "sales_by_product",
+            "sales_by_region",
+        },
+        "clicks": {"dim_products"},
+        "customers": {"dim_customers"},
+        "inventory": {"dim_products"},
+        "products": {"dim_products"},
+    }
     assert selected == {
-        "transactions": {"bronze.transactions", "silver.transactions", *gold},
-        "clicks": {"bronze.clicks", "silver.clicks"},
-        "customers": {"bronze.customers", "silver.customers"},
-        "inventory": {"bronze.inventory", "silver.inventory"},
-        "products": {"bronze.products", "silver.products"},
+        source: {f"bronze.{source}", f"silver.{source}", *[f"gold.{name}" for name in names]}
+        for source, names in gold.items()
     }
 
 

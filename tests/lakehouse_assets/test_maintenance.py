@@ -18,31 +18,12 @@ from resources.bronze_rows import bronze_layout
 from resources.data_files import by_partition, data_files
 from resources.landing_files import FILES, known_files, register
 from tests.frames import NOW, bronze_table
-from tests.line import Line, good_lines
+from tests.line import THIN, Line, good_lines, with_inputs
 from tests.processes import wait_for
 from tests.scenario import TRANSACTIONS, day, rows, sale
 
 TABLES = [
-    "bronze.clicks",
-    "bronze.customers",
-    "bronze.inventory",
-    "bronze.products",
-    "bronze.transactions",
-    "silver.clicks",
-    "silver.customers",
-    "silver.inventory",
-    "silver.products",
-    "silver.quarantine",
-    "silver.transactions",
-    "gold.customer_days",
-    "gold.customer_months",
-    "gold.daily_sales_summary",
-    "gold.dim_date",
-    "gold.fact_returns",
-    "gold.monthly_sales_summary",
-    "gold.sales_by_product",
-    "gold.sales_by_region",
-    "gold.weekly_sales_summary",
+    *[table.full_name for table in with_inputs(THIN)],
     "system.landing_files",
     "system.row_ledger",
     "system.decisions",

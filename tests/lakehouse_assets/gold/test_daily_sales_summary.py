@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from lakehouse_assets.gold.daily_sales_summary import daily_sales_summary
 from lakehouse_assets.silver.transactions import transactions
-from tests.frames import TEN_LINES, bronze_transactions, picked
+from tests.frames import TEN_LINES, bronze_transactions, first_seen, picked
 from tests.scenario import day, sale
 
 MEASURES = ("business_date", "orders", "lines", "units", "gross_sales", "returns", "net_sales", "customers")
@@ -15,7 +15,7 @@ MEASURES = ("business_date", "orders", "lines", "units", "gross_sales", "returns
 def test_a_day_sums_its_lines_by_kind(engine):
     other_day = {**sale("C9", at="2011-03-02 09:00:00", Quantity="-1", CustomerID=""), "business_date": day(2)}
     lines = transactions(bronze_transactions(engine, [*TEN_LINES, other_day]))
-    found = picked(daily_sales_summary(lines).orderBy("business_date"), *MEASURES)
+    found = picked(daily_sales_summary(lines, first_seen(engine, {})).orderBy("business_date"), *MEASURES)
     gross, returned = Decimal("78.595"), Decimal("-36.800")
     assert found == [
         (day(1), 9, 10, 82, gross, returned, gross + returned - Decimal("11062.060"), 4),
@@ -33,9 +33,33 @@ def test_the_average_basket_is_of_invoices_with_a_sale(engine):
         sale("C4", Quantity="-1", UnitPrice="2.000"),
         {**sale("C5", at="2011-03-02 09:00:00", Quantity="-1"), "business_date": day(2)},
     ]
-    found = daily_sales_summary(transactions(bronze_transactions(engine, lines))).orderBy("business_date")
+    found = daily_sales_summary(transactions(bronze_transactions(engine, lines)), first_seen(engine, {})).orderBy(
+        "business_date"
+    )
     assert picked(found, "orders", "sale_orders", "average_basket") == [(4, 2, Decimal("2.501")), (1, 0, None)]
 
 
+def test_a_customer_is_new_on_the_day_of_their_first_line_and_returns_on_others(engine):
+    lines = [
+        sale("1"),
+        sale("2"),
+        sale("3", CustomerID="13047"),
+        sale("4", CustomerID="12345"),
+        sale("5", CustomerID=""),
+    ]
+    later = [sale("6", at="2011-03-02 09:00:00"), sale("7", at="2011-03-02 09:00:00", CustomerID="14527")]
+    seen = {
+        17850: ["2011-03-01T08:26:00", "2011-03-01T08:26:00"],
+        13047: ["2011-02-27T23:59:59"],
+        14527: ["2011-03-02T09:00:00"],
+        12345: ["2011-03-01T00:00:00"],
+        99999: ["2011-03-01T08:26:00", None],
+    }
+    rows = [*lines, *[{**line, "business_date": day(2)} for line in later]]
+    found = daily_sales_summary(transactions(bronze_transactions(engine, rows)), first_seen(engine, seen))
+    columns = ("customers", "new_customers", "returning_customers")
+    assert picked(found.orderBy("business_date"), *columns) == [(3, 2, 1), (2, 1, 1)]
+
+
 def test_a_day_without_lines_has_no_row(engine):
-    assert daily_sales_summary(transactions(bronze_transactions(engine, []))).count() == 0
+    assert daily_sales_summary(transactions(bronze_transactions(engine, [])), first_seen(engine, {})).count() == 0
