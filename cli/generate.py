@@ -37,7 +37,7 @@ def generate(
     to: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: the landing zone.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a messy retail world: transactions, customers and products, with an answer key of every planted fault.
+    """Make a messy retail world: invoices, customers, products, stock and clicks, with an answer key.
 
     The first delivery is put in place. Corrections and re-sent files come later: `lakehouse demo` delivers them.
 

@@ -1,4 +1,4 @@
-"""The synthetic retail world: three landing sources, seeded and messy, with an answer key and a scorecard for it.
+"""The synthetic retail world: five landing sources, seeded and messy, with an answer key and a scorecard for it.
 
 What a file of the shop contains, what is broken in it and what must become of it belongs here. How files are
 read, judged and stored does not: that is for rooms the shop never imports.

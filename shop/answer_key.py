@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 ANSWER_KEY = "answer_key.json"
-SOURCES = ("transactions", "customers", "products")
+SOURCES = ("transactions", "customers", "products", "inventory", "clicks")
 KINDS = ("sale", "cancellation", "bad_debt", "adjustment")
+WITH_KINDS = ("inventory", "clicks")
 
 Expect = Literal[
     "rejected", "refused", "duplicate", "superseded", "copy", "rescued", "late", "kept", "held", "released"
@@ -30,7 +31,7 @@ class Fault:
 
     Attributes:
         kind: What was planted, e.g. `quantity_not_a_number`.
-        source: transactions, customers or products.
+        source: One of `SOURCES`.
         file: The file's key relative to the landing root.
         record: 1-based number of the record in the file as the reader counts; None is the file as a whole.
         wave: The delivery it arrives with.
@@ -69,32 +70,34 @@ class Fault:
 
 @dataclass
 class DayTally:
-    """What one file, or the whole landing folder, leaves in one day's partition of one source."""
+    """What one file, or the whole landing folder, leaves in one day's partition of one source.
+
+    Published rows are counted by kind, with their units and cents where they have any.
+    """
 
     published: int = 0
     rejected: int = 0
     duplicates: int = 0
-    lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    units: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    cents: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    lines: Counter[str] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
+    cents: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: DayTally) -> None:
         """Add another tally of the same day."""
         self.published += other.published
         self.rejected += other.rejected
         self.duplicates += other.duplicates
-        for kind in KINDS:
-            self.lines[kind] += other.lines[kind]
-            self.units[kind] += other.units[kind]
-            self.cents[kind] += other.cents[kind]
+        self.lines.update(other.lines)
+        self.units.update(other.units)
+        self.cents.update(other.cents)
 
     @property
     def rows(self) -> int:
         """All rows, whatever becomes of them."""
         return self.published + self.rejected + self.duplicates
 
-    def sell(self, kind: str, lines: int, units: int, cents: int) -> None:
-        """Count published transaction lines of one kind; negative numbers take them back."""
+    def publish(self, kind: str, lines: int = 1, units: int = 0, cents: int = 0) -> None:
+        """Count published rows of one kind; negative numbers take them back."""
         self.published += lines
         self.lines[kind] += lines
         self.units[kind] += units
@@ -137,7 +140,7 @@ class Partition:
     """The expected final counts of one partition of silver.
 
     Attributes:
-        source: transactions, customers or products.
+        source: One of `SOURCES`.
         business_date: The partition.
         held: Whether it must be held; then nothing of it is published.
         published: Rows in the table.
@@ -169,12 +172,23 @@ class SalesDay:
 
 
 @dataclass(frozen=True)
+class KindsDay:
+    """How many rows of each kind one day's partition must have, and their units where they have any."""
+
+    source: str
+    business_date: date
+    lines: dict[str, int]
+    units: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Expected:
     """Everything the tables must hold once a wave was delivered and processed."""
 
     wave: int
     partitions: tuple[Partition, ...]
     sales: tuple[SalesDay, ...]
+    kinds: tuple[KindsDay, ...]
 
 
 @dataclass(frozen=True)
@@ -266,7 +280,12 @@ def expect_after(wave: int, versions: Iterable[FileVersion], held: set[tuple[str
         for (source, day), tally in sorted(totals.items())
         if source == "transactions" and (source, day) not in held
     )
-    return Expected(wave, partitions, sales)
+    kinds = tuple(
+        KindsDay(source, day, lines=dict(sorted(tally.lines.items())), units=dict(sorted(tally.units.items())))
+        for (source, day), tally in sorted(totals.items())
+        if source in WITH_KINDS and (source, day) not in held
+    )
+    return Expected(wave, partitions, sales, kinds)
 
 
 def _plain(value: object) -> object:
@@ -322,6 +341,7 @@ def _read_expected(entry: dict[str, Any]) -> Expected:
         wave=entry["wave"],
         partitions=tuple(Partition(**dated(item)) for item in entry["partitions"]),
         sales=tuple(SalesDay(**dated(item)) for item in entry["sales"]),
+        kinds=tuple(KindsDay(**dated(item)) for item in entry["kinds"]),
     )
 
 

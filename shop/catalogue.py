@@ -13,6 +13,7 @@ from shop.dice import Dice
 PRODUCT_COUNT = 4_000
 CUSTOMER_COUNT = 5_000
 FIRST_CUSTOMER_ID = 12_346
+UNHEARD_OF_CUSTOMER, UNHEARD_OF_PRODUCT = "99999", "ZZ-UNKNOWN"  # the tills sell to and of them all the same
 SEGMENTS = ("consumer", "corporate", "home_office")
 HOME = "United Kingdom"
 

@@ -32,8 +32,10 @@ MEASURES = ("lines", "units", "gross_sales", "returns", "net_sales")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     **{f"bronze.{source}": BRONZE_COLUMNS for source in SOURCES},
     "silver.transactions": ("business_date", "kind", "quantity", "amount", "invoice_no", "stock_code"),
-    "silver.customers": ("business_date", "customer_id", "updated_at"),
-    "silver.products": ("business_date", "stock_code", "updated_at"),
+    "silver.customers": ("business_date", "customer_id", "updated_at", "phone", "is_deleted"),
+    "silver.products": ("business_date", "stock_code", "updated_at", "reorder_level"),
+    "silver.inventory": ("business_date", "movement_id", "movement_type", "quantity"),
+    "silver.clicks": ("business_date", "event_id", "event_type", "url", "clicked_at"),
     "silver.quarantine": (
         "table_name",
         "business_date",
@@ -61,7 +63,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns the scorecard reads of each table; a caller may hand over these alone."""
 
-_LINE_KEY = {"transactions": "invoice_no", "customers": "customer_id", "products": "stock_code"}
+_LINE_KEY = {
+    "transactions": "invoice_no",
+    "customers": "customer_id",
+    "products": "stock_code",
+    "inventory": "movement_id",
+    "clicks": "event_id",
+}
+_KIND = {"inventory": "movement_type", "clicks": "event_type"}
+_UNITS = {"inventory": "quantity"}
 _MARK = "file:superseded"
 _NOTHING_NEW = ("unchanged", "refilled")
 _STATUS = "status"
@@ -187,6 +197,20 @@ def sales_by_day(tables: Tables) -> dict[date, dict[str, dict[str, Any]]]:
     return found
 
 
+def kinds_by_day(tables: Tables, source: str) -> dict[date, tuple[dict[str, int], dict[str, int]]]:
+    """Count silver's rows by day and kind, and sum up their units where they have any."""
+    table, kind, units = rows_of(tables, f"silver.{source}"), _KIND[source], _UNITS.get(source)
+    found: dict[date, tuple[dict[str, int], dict[str, int]]] = defaultdict(lambda: ({}, {}))
+    if not table.num_rows:
+        return found
+    measured: list[Any] = [([], "count_all"), *([(units, "sum")] if units else [])]
+    for row in table.group_by(["business_date", kind]).aggregate(measured).to_pylist():
+        lines, sums = found[row["business_date"]]
+        lines[row[kind]] = row["count_all"]
+        sums[row[kind]] = row[f"{units}_sum"] if units else 0
+    return found
+
+
 def summaries(tables: Tables, name: str) -> dict[date, list[dict[str, Any]]]:
     """Return the rows of a summary in gold by the first day they are about; there should be one each."""
     found: dict[date, list[dict[str, Any]]] = defaultdict(list)
@@ -197,7 +221,7 @@ def summaries(tables: Tables, name: str) -> dict[date, list[dict[str, Any]]]:
 
 
 def lines(tables: Tables, source: str, wanted: Iterable[Any]) -> dict[Any, list[dict[str, Any]]]:
-    """Return the silver rows of some invoices, customers or products, by that key."""
+    """Return the silver rows of some invoices, customers, products, movements or events, by that key."""
     table, key = rows_of(tables, f"silver.{source}"), _LINE_KEY[source]
     found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     if table.num_rows:
@@ -208,7 +232,7 @@ def lines(tables: Tables, source: str, wanted: Iterable[Any]) -> dict[Any, list[
 
 
 def line_key(source: str, line: Mapping[str, Any]) -> Any:
-    """Return the invoice, customer or product a line of the answer key is about."""
+    """Return the invoice, customer, product, movement or event a line of the answer key is about."""
     return line[_LINE_KEY[source]]
 
 

@@ -15,14 +15,19 @@ from typing import Any
 from shop import schedule
 from shop.answer_key import ANSWER_KEY, SOURCES, AnswerKey, expect_after, read_answer_key, write_answer_key
 from shop.catalogue import make_catalogue
+from shop.clicks import ClickDays
 from shop.customers import customer_feed, write_customers
-from shop.landing import FIRST_WAVE, copy_into_place, folder_of
+from shop.goods import Goods, together
+from shop.inventory import InventoryDays
+from shop.landing import CORRECTIONS, FIRST_WAVE, copy_into_place, folder_of
 from shop.products import product_feed, write_products
 from shop.sales import Sales
-from shop.transaction_days import CORRECTIONS, TransactionDays
+from shop.stock import Warehouse
+from shop.transaction_days import TransactionDays
+from shop.visits import Visits
 from shop.written import Written
 
-FORMAT = 1  # raise it whenever the same arguments begin to give other bytes
+FORMAT = 2  # raise it whenever the same arguments begin to give other bytes
 
 Progress = Callable[[str, int, int], None]
 
@@ -132,9 +137,22 @@ def _write(out: Path, arguments: dict[str, Any], start: date, progress: Progress
     for day in range(days):
         yield from write_customers(out, customers, day)
         progress("customers", day + 1, days)
+    goods: dict[str, Goods] = {}
     for day in range(days):
-        yield from transactions.write_day(day)
+        for written in transactions.write_day(day):
+            yield written
+            if written.goods is not None:  # of a file with versions the last one counts
+                goods[written.version.key] = written.goods
         progress("transactions", day + 1, days)
+    warehouse = Warehouse(catalogue, together(sales.places, goods.values()), start=start, days=days)
+    inventory = InventoryDays(list(warehouse.movements()), out, seed=seed, start=start)
+    for day in range(days):
+        yield from inventory.write_day(day)
+        progress("inventory", day + 1, days)
+    clicks = ClickDays(Visits(catalogue, start=start, days=days, rows_per_day=rows_per_day), out, seed=seed, days=days)
+    for day in range(days):
+        yield from clicks.write_day(day)
+        progress("clicks", day + 1, days)
 
 
 def _answer_key(arguments: dict[str, Any], written: Iterable[Written]) -> AnswerKey:

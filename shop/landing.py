@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 FIRST_WAVE = 1
+CORRECTIONS = 2  # the wave of corrected, late and re-sent files
 STAGING = ".later"
 
 

@@ -79,6 +79,7 @@ class Chunk:
     first: int
     first_number: int
     cells: dict[str, pa.Array]
+    product: Integers
     quantity: Integers
     cents: Integers
     kind: Integers
@@ -98,7 +99,7 @@ class Chunk:
         amounts = self.quantity * self.cents
         for index, kind in enumerate(KINDS):
             chosen = self.kind == index
-            tally.sell(kind, int(chosen.sum()), int(self.quantity[chosen].sum()), int(amounts[chosen].sum()))
+            tally.publish(kind, int(chosen.sum()), int(self.quantity[chosen].sum()), int(amounts[chosen].sum()))
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class Sales:
         self._rows_per_day = rows_per_day
         self._before = np.cumsum([0] + [self.rows_of(day) for day in range(days)]).tolist()
         self._prices = np.array([product.price_cents for product in catalogue.products], dtype=np.int64)
-        self._codes = pa.array([product.stock_code for product in catalogue.products])
+        self.places = {product.stock_code: place for place, product in enumerate(catalogue.products)}
+        self._codes = pa.array(list(self.places))
         descriptions = [quoted(product.description) for product in catalogue.products]
         self._no_description = len(descriptions)
         self._damaged = len(descriptions) + 1
@@ -206,6 +208,7 @@ class Sales:
                 "CustomerID": invoices.customer.take(of_row),
                 "Country": invoices.country.take(of_row),
             },
+            product=product,
             quantity=quantity,
             cents=cents,
             kind=kind,

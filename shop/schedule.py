@@ -1,6 +1,6 @@
 """When what happens in the world: which days are special, and which kinds of fault fall on which day.
 
-The calendar of faults shared by the three sources belongs here; what a fault looks like in a file does not.
+The calendar of faults shared by the sources belongs here; what a fault looks like in a file does not.
 """
 
 from __future__ import annotations

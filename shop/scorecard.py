@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shop import evidence
-from shop.answer_key import SOURCES, AnswerKey, Fault, Partition, SalesDay, read_answer_key
+from shop.answer_key import SOURCES, WITH_KINDS, AnswerKey, Fault, KindsDay, Partition, SalesDay, read_answer_key
 from shop.evidence import Quarantined, Tables
 
 
@@ -131,6 +131,7 @@ class _Judge:
         self._bronze = {source: evidence.bronze(tables, source) for source in SOURCES}
         self._rows = {source: evidence.rows_by_day(tables, source) for source in SOURCES}
         self._sales = evidence.sales_by_day(tables)
+        self._kinds = {source: evidence.kinds_by_day(tables, source) for source in WITH_KINDS}
         self._gold = {name: evidence.summaries(tables, name) for name in _PERIODS}
         self._lines = {source: evidence.lines(tables, source, self._wanted(source)) for source in SOURCES}
         self._by_record = {(row.table, row.file, row.record): row for row in self._quarantine}
@@ -253,6 +254,8 @@ class _Judge:
                     yield Alarm(f"silver.{source}", day, f"{self._rows[source][day]} rows on a day without any")
         for expected in self._expected.sales:
             yield from self._sales_alarms(expected)
+        for due in self._expected.kinds:
+            yield from self._kinds_alarms(due)
         for name, starts in _PERIODS.items():
             yield from self._summary_alarms(name, starts)
 
@@ -321,6 +324,16 @@ class _Judge:
             told = found.get(kind, {"lines": 0, "units": 0, "amount": Decimal(0)})
             if told != {"lines": due["lines"], "units": due["units"], "amount": Decimal(due["amount"])}:
                 yield Alarm("silver.transactions", day, f"{kind}: {told}, expected {due}")
+
+    def _kinds_alarms(self, expected: KindsDay) -> Iterator[Alarm]:
+        """Compare the rows of each kind in a day's partition, and their units, with what they must be."""
+        lines, units = self._kinds[expected.source][expected.business_date]
+        for kind in sorted({*expected.lines, *lines}):
+            told = lines.get(kind, 0), units.get(kind, 0)
+            due = expected.lines.get(kind, 0), expected.units.get(kind, 0)
+            if told != due:
+                what = f"{kind}: {told[0]} rows, {told[1]} units, expected {due[0]} rows, {due[1]} units"
+                yield Alarm(f"silver.{expected.source}", expected.business_date, what)
 
     def _summary_alarms(self, name: str, starts: Callable[[date], date]) -> Iterator[Alarm]:
         """Compare a summary in gold with the totals of the days it sums up."""

@@ -11,9 +11,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 from shop import schedule
-from shop.answer_key import Expect
 from shop.dice import Dice
-from shop.landing import folder_of
+from shop.landing import CORRECTIONS, folder_of
 from shop.sales import Sales, Segment
 from shop.transaction_faults import (
     BROKEN_RECORDS,
@@ -29,9 +28,7 @@ from shop.transaction_faults import (
     Plant,
 )
 from shop.transactions import SOURCE, FilePlan, TransactionWriter, first_row
-from shop.written import Written, fault_of_file, write_copy, write_refused
-
-CORRECTIONS = 2  # the wave of corrected, late and re-sent files
+from shop.written import Written, fault_of_file, told_of_file, until_corrected, write_copy, write_refused
 
 _SHARES = {  # how the files of a special day share its clean rows, in percent
     schedule.LATE_FILE_DAY: (85, 15),
@@ -135,7 +132,7 @@ class TransactionDays:
         """One till's file arrives with the corrections, days late."""
         yield self._main_file(day, self._key(day))
         late = FilePlan(self._key(day, ".late-till.csv"), self._segments(day)[1], wave=CORRECTIONS)
-        yield self._told(self._writer.write(late), day, "late_file", "late")
+        yield told_of_file(self._writer.write(late), "late_file", "late", self._sales.date_of(day))
 
     def _split_day(self, day: int) -> Iterator[Written]:
         """Two files that overlap, a copy of the second re-sent later under another name, and an empty file."""
@@ -158,8 +155,8 @@ class TransactionDays:
         content = (folder_of(self._out, CORRECTIONS) / key).read_bytes()
         start = content[: len(content) * _DELIVERED_PERCENT // 100]
         truncated = write_refused(self._out, key, start, today, ("archive_truncated", "file:gzip"))
-        yield _until_corrected(truncated)
-        yield self._told(whole, day, "archive_whole", "kept", replaced=truncated)
+        yield until_corrected(truncated)
+        yield told_of_file(whole, "archive_whole", "kept", self._sales.date_of(day), replaced=truncated)
 
     def _held_day(self, day: int) -> Iterator[Written]:
         """A till that writes no quantities spoils the day; the corrected file opens it again."""
@@ -171,17 +168,19 @@ class TransactionDays:
         first = self._writer.write(bad)
         told = fault_of_file(first.version, HELD_LINE.kind, "held", self._sales.date_of(day))
         told = replace(told, rules=HELD_LINE.rules, records=first.unreported)
-        yield _until_corrected(first.with_faults(told))
-        yield self._told(self._writer.write(good), day, "held_day_corrected", "released", replaced=first)
+        yield until_corrected(first.with_faults(told))
+        yield told_of_file(
+            self._writer.write(good), "held_day_corrected", "released", self._sales.date_of(day), replaced=first
+        )
 
     def _odd_layouts_day(self, day: int) -> Iterator[Written]:
         """A file with a column more, and one with another order, case, line end and a byte order mark."""
         _, app, kiosk = self._segments(day)
         yield self._main_file(day, self._key(day))
         extra = self._writer.write(FilePlan(self._key(day, "-app.csv"), app, layout=EXTRA_COLUMN))
-        yield self._told(extra, day, "extra_column", "rescued")
+        yield told_of_file(extra, "extra_column", "rescued", self._sales.date_of(day))
         foreign = self._writer.write(FilePlan(self._key(day, "-kiosk.csv"), kiosk, layout=FOREIGN))
-        yield self._told(foreign, day, "other_order_case_and_line_ends", "kept")
+        yield told_of_file(foreign, "other_order_case_and_line_ends", "kept", self._sales.date_of(day))
 
     def _corrected_day(self, day: int) -> Iterator[Written]:
         """A file whose later version changes, drops and adds lines, and withdraws a late one; one without customers."""
@@ -190,7 +189,7 @@ class TransactionDays:
         moved_to = self._sales.date_of(schedule.earlier_day(Dice(self._seed, "withdrawn", day), day))
         late = Plant("late_row_withdrawn", "late", moved_to=moved_to)
         first = self._writer.write(FilePlan(key, main, self._place(main, [late])))
-        yield _until_corrected(first)
+        yield until_corrected(first)
         changed = [Plant("line_corrected", "kept", verbatim=True, replaces=True, checks={"quantity": 3})] * 3
         dropped = Plant("line_withdrawn", "superseded", replaces=True, dropped=True)
         plants = self._place(main, [*changed, dropped, Plant("line_added", "kept")])
@@ -198,29 +197,15 @@ class TransactionDays:
         (gone,) = first.faults
         withdrawn = replace(gone, kind="late_row_gone", expect="superseded", wave=CORRECTIONS, record=None)
         corrected = corrected.with_faults(withdrawn)
-        yield self._told(corrected, day, "file_corrected", "superseded", replaced=first)
+        yield told_of_file(corrected, "file_corrected", "superseded", self._sales.date_of(day), replaced=first)
         without = self._writer.write(FilePlan(self._key(day, "-phone.csv"), phone, layout=WITHOUT_CUSTOMER))
-        yield self._told(without, day, "missing_column", "kept")
+        yield told_of_file(without, "missing_column", "kept", self._sales.date_of(day))
 
     def _wrong_encoding_day(self, day: int) -> Iterator[Written]:
         """A few lines in Latin-1 among UTF-8, and a file in UTF-16."""
         today, key = self._sales.date_of(day), self._key(day, "-utf16.csv")
         yield self._main_file(day, self._key(day), [LATIN1_LINE] * 3)
         yield write_refused(self._out, key, _UTF16_FILE, today, ("utf16_file", "file:bom"))
-
-    def _told(
-        self, written: Written, day: int, kind: str, expect: Expect, *, replaced: Written | None = None
-    ) -> Written:
-        """Add the fault that is about the file as a whole, and which version it replaces."""
-        fault = fault_of_file(written.version, kind, expect, self._sales.date_of(day))
-        if replaced is not None:
-            fault = replace(fault, versions=(replaced.version.sha256, written.version.sha256))
-        return written.with_faults(fault)
-
-
-def _until_corrected(written: Written) -> Written:
-    """Say of all faults of a file that they end when its corrected version arrives."""
-    return replace(written, faults=tuple(replace(fault, until=CORRECTIONS) for fault in written.faults))
 
 
 def _shuffle(dice: Dice, count: int) -> list[int]:

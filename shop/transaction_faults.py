@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from shop.answer_key import Expect
+from shop.catalogue import UNHEARD_OF_CUSTOMER, UNHEARD_OF_PRODUCT
+from shop.csv_layout import Layout, foreign, standard
 from shop.sales import COLUMNS, Row
 
 
@@ -105,8 +107,8 @@ BROKEN_RECORDS = (
 LAST_LINE_CUT = Plant("last_line_cut", "rejected", ("record:fields",), reshape=_cut)
 
 UNUSUAL_BUT_GOOD = (
-    Plant("orphan_customer", "kept", cells={"CustomerID": "99999"}),
-    Plant("orphan_stock_code", "kept", cells={"StockCode": "ZZ-UNKNOWN"}),
+    Plant("orphan_customer", "kept", cells={"CustomerID": UNHEARD_OF_CUSTOMER}),
+    Plant("orphan_stock_code", "kept", cells={"StockCode": UNHEARD_OF_PRODUCT}),
     Plant("line_break_in_quotes", "kept", cells={"Description": '"WHITE HANGING\nHEART"'}),
     Plant("duplicate_in_file", "duplicate", verbatim=True),
 )
@@ -116,36 +118,7 @@ HELD_LINE = Plant("held_day", "rejected", ("quantity:readable",), {"Quantity": "
 HELD_LINE_REPAIRED = Plant("held_day", "kept", reported=False)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a transactions file writes its lines.
-
-    Attributes:
-        header: The header's names, and for each the column its cells come from, or the text of all its cells.
-        newline: The line end.
-        byte_order_mark: Whether the file starts with the mark of UTF-8.
-    """
-
-    header: tuple[tuple[str, str], ...]
-    newline: str = "\n"
-    byte_order_mark: bool = False
-
-    @property
-    def first_line(self) -> bytes:
-        """The header as it stands in the file."""
-        mark = "\ufeff" if self.byte_order_mark else ""
-        return (mark + ",".join(name for name, _ in self.header) + self.newline).encode()
-
-    def line(self, cells: dict[str, str]) -> str:
-        """Return a line without its end."""
-        return ",".join(cells.get(column, column) for _, column in self.header)
-
-
-STANDARD = Layout(tuple((name, name) for name in COLUMNS))
+STANDARD = standard(COLUMNS)
 EXTRA_COLUMN = Layout((*STANDARD.header, ("Channel", "app")))
 WITHOUT_CUSTOMER = Layout(tuple(pair for pair in STANDARD.header if pair[0] != "CustomerID"))
-FOREIGN = Layout(
-    tuple((name.upper(), name) for name in reversed(COLUMNS)),
-    newline="\r\n",
-    byte_order_mark=True,
-)
+FOREIGN = foreign(COLUMNS)

@@ -14,10 +14,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shop.answer_key import KINDS, DayTally, Fault, FileVersion, Tally, new_tally
+from shop.answer_key import KINDS, Fault, FileVersion, Tally, new_tally
+from shop.csv_layout import Layout
+from shop.goods import Goods
 from shop.landing import Sink, folder_of, new_file
 from shop.sales import Chunk, Row, Sales, Segment
-from shop.transaction_faults import STANDARD, Layout, Plant
+from shop.transaction_faults import STANDARD, Plant
 from shop.written import Written
 
 SOURCE = "transactions"
@@ -46,6 +48,7 @@ class FilePlan:
 class _Progress:
     """What is known of a file while it is being written."""
 
+    goods: Goods
     records: int = 0
     tally: Tally = field(default_factory=new_tally)
     faults: list[Fault] = field(default_factory=list)
@@ -67,7 +70,7 @@ class TransactionWriter:
 
     def write(self, plan: FilePlan) -> Written:
         """Write one file: the clean rows block by block, the planted lines in between."""
-        progress = _Progress()
+        progress = _Progress(Goods(self._sales.places))
         path = folder_of(self._out, plan.wave) / plan.key
         with new_file(path, compress=path.suffix == ".gz") as (sink, receipt):
             sink.write(plan.layout.first_line)
@@ -88,7 +91,7 @@ class TransactionWriter:
             records=progress.records,
             tally=progress.tally,
         )
-        return Written(version, tuple(progress.faults), tuple(progress.unreported))
+        return Written(version, tuple(progress.faults), tuple(progress.unreported), progress.goods)
 
     def _write_chunk(
         self, sink: Sink, plan: FilePlan, chunk: Chunk, plants: Iterable[tuple[int, Plant]], progress: _Progress
@@ -96,6 +99,7 @@ class TransactionWriter:
         """Write a chunk's lines; what lies between two planted lines goes out as one slice of one buffer."""
         today = self._sales.date_of(plan.segment.day)
         chunk.count_into(progress.tally[today])
+        progress.goods.move(today, chunk.kind, chunk.product, chunk.quantity)
         lines = _lines(chunk, plan.layout)
         text, offsets = memoryview(lines.buffers()[2]), memoryview(lines.buffers()[1]).cast("i")
         done = 0
@@ -107,7 +111,7 @@ class TransactionWriter:
             progress.records += clean_until - done
             done = position + 1
             if plant.replaces:
-                _sell(progress.tally[today], row, -1)
+                _sell(progress, today, row, -1)
             if not plant.dropped:
                 self._write_plant(sink, plan, row, plant, progress)
         sink.write(text[offsets[done] : offsets[len(lines)]])
@@ -123,7 +127,7 @@ class TransactionWriter:
         business_date = plant.moved_to or self._sales.date_of(plan.segment.day)
         if plant.original is not None:
             business_date = date.fromisoformat(plant.original.cells["InvoiceDate"][:10])
-        _count(progress.tally[business_date], planted, plant)
+        _count(progress, business_date, planted, plant)
         if not plant.reported:
             progress.unreported.append(progress.records)
             return
@@ -166,19 +170,21 @@ def _lines(chunk: Chunk, layout: Layout) -> pa.StringArray:
     return pc.binary_join_element_wise(*cells, ",")
 
 
-def _sell(tally: DayTally, row: Row, times: int) -> None:
+def _sell(progress: _Progress, day: date, row: Row, times: int) -> None:
     """Count a published line, or with -1 take it back."""
-    tally.sell(KINDS[row.kind], times, times * row.quantity, times * row.quantity * row.cents)
+    units = times * row.quantity
+    progress.tally[day].publish(KINDS[row.kind], times, units, units * row.cents)
+    progress.goods.move_one(day, row.kind, row.cells["StockCode"], units)
 
 
-def _count(tally: DayTally, planted: Row, plant: Plant) -> None:
+def _count(progress: _Progress, day: date, planted: Row, plant: Plant) -> None:
     """Count a planted line by what must become of it."""
     if plant.expect == "rejected":
-        tally.rejected += 1
+        progress.tally[day].rejected += 1
     elif plant.expect == "duplicate":
-        tally.duplicates += 1
+        progress.tally[day].duplicates += 1
     else:
-        _sell(tally, planted, 1)
+        _sell(progress, day, planted, 1)
 
 
 def first_row(sales: Sales, segment: Segment) -> Row:

@@ -1,6 +1,6 @@
 """What the sources' writers hand over for each file: the delivered version and its faults.
 
-Shapes and helpers for whole files shared by the three sources belong here; what is in a file does not.
+Shapes and helpers for whole files shared by the sources belong here; what is in a file does not.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from datetime import date
 from pathlib import Path
 
 from shop.answer_key import DayTally, Expect, Fault, FileVersion, new_tally
-from shop.landing import FIRST_WAVE, folder_of, write_bytes
+from shop.goods import Goods
+from shop.landing import CORRECTIONS, FIRST_WAVE, folder_of, write_bytes
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Written:
         version: The file version.
         faults: Its faults, without identifiers.
         unreported: Record numbers of planted lines that have no fault of their own.
+        goods: What its published lines moved, of a transactions file.
     """
 
     version: FileVersion
     faults: tuple[Fault, ...] = ()
     unreported: tuple[int, ...] = ()
+    goods: Goods | None = None
 
     def with_faults(self, *faults: Fault) -> Written:
         """Return the same file with more faults."""
@@ -45,6 +48,21 @@ def fault_of_file(version: FileVersion, kind: str, expect: Expect, business_date
         business_date=business_date,
         rows=version.records - rejected,
     )
+
+
+def told_of_file(
+    written: Written, kind: str, expect: Expect, business_date: date, *, replaced: Written | None = None
+) -> Written:
+    """Return a file with the fault that is about it as a whole, and which version it replaces."""
+    fault = fault_of_file(written.version, kind, expect, business_date)
+    if replaced is not None:
+        fault = replace(fault, versions=(replaced.version.sha256, written.version.sha256))
+    return written.with_faults(fault)
+
+
+def until_corrected(written: Written) -> Written:
+    """Return a file whose faults end when its corrected version arrives."""
+    return replace(written, faults=tuple(replace(fault, until=CORRECTIONS) for fault in written.faults))
 
 
 def write_refused(out: Path, key: str, content: bytes, landing_date: date, reason: tuple[str, str]) -> Written:

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from resources.landing_reader import CsvFormat, JsonLinesFormat, ParquetFormat, read
+from shop.inventory import COLUMNS as MOVEMENT_COLUMNS
 from shop.products import SCHEMA as PRODUCTS
 from shop.sales import COLUMNS
 
@@ -35,8 +36,27 @@ FORMATS = {
             )
         )
     ),
+    "inventory": CsvFormat(columns=MOVEMENT_COLUMNS),
+    "clicks": JsonLinesFormat(
+        columns=(
+            "event_id", "session_id", "user_id", "event_type", "stock_code", "url", "ts", "user_agent", "context",
+        )
+    ),
+}  # fmt: skip
+DATED_BY = {
+    "transactions": "InvoiceDate",
+    "customers": "updated_at",
+    "products": "updated_at",
+    "inventory": "moved_at",
+    "clicks": "ts",
 }
-DATED_BY = {"transactions": "InvoiceDate", "customers": "updated_at", "products": "updated_at"}
+KEYS = {
+    "customers": ("customer_id", "updated_at"),
+    "products": ("stock_code", "updated_at"),
+    "inventory": ("movement_id",),
+    "clicks": ("event_id",),
+}
+"""What names a row; a transaction is named by all that it says."""
 SILVER_COLUMNS = {
     "transactions": {"InvoiceNo": "invoice_no", "StockCode": "stock_code", "Quantity": "quantity",
                      "InvoiceDate": "invoiced_at", "UnitPrice": "unit_price", "CustomerID": "customer_id",
@@ -92,7 +112,12 @@ class Lakehouse:
         known = [file for file in self.files if file["source_file"] == key]
         if known and known[-1]["source_version"] == version:
             return
-        twins = [f for f in self.files if f["source_version"] == version and f["landing_date"] == landing_date]
+        twins = [
+            file
+            for file in self.files
+            if (source_of(file["source_file"]), file["source_version"]) == (source, version)
+            and file["landing_date"] == landing_date
+        ]
         rows = [] if twins else records(self.out, key)
         refused = bool(rows) and (rows[0]["reject_reason"] or "").startswith("file:")
         about = {"source_file": key, "source_version": version, "landing_date": landing_date, "batch_id": self.batch}
@@ -109,7 +134,7 @@ class Lakehouse:
         days: dict[dt.date, Counter[str]] = defaultdict(Counter)
         good: dict[dt.date, dict[tuple[object, ...], Row]] = defaultdict(dict)
         bad: dict[dt.date, list[Row]] = defaultdict(list)
-        for row in self.bronze[source]:
+        for row in sorted(self.bronze[source], key=lambda row: (row["source_file"], row["source_record"] or 0)):
             day = row["business_date"]
             if row["batch_id"] < newest[row["source_file"]]:
                 days[day]["superseded"] += 1
@@ -118,10 +143,10 @@ class Lakehouse:
             if rules:
                 days[day]["rejected"] += 1
                 bad[day].append(row | {"table_name": f"silver.{source}", "rules": rules})
-            elif tuple(line.values()) in good[day]:
+            elif (key := tuple(line[name] for name in KEYS.get(source, line))) in good[day]:
                 days[day]["duplicate"] += 1
             else:
-                good[day][tuple(line.values())] = line | {"business_date": day}
+                good[day][key] = line | {"business_date": day}
         self.silver[source] = []
         for day in sorted({*days, *good}):
             counts = days[day]
@@ -184,7 +209,7 @@ def _moment(value: object) -> dt.datetime | None:
         moment = dt.datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _number(value: object) -> Decimal | None:
@@ -235,7 +260,14 @@ def _typed(source: str, row: Row) -> tuple[list[str], Row]:
         kind = ":".join(reason.split(":")[:2]) if reason.startswith("file:") else f"record:{reason.split(':')[0]}"
         return [kind], {}
     line = _Line(row)
-    {"transactions": _transaction, "customers": _customer, "products": _product}[source](line)
+    judges = {
+        "transactions": _transaction,
+        "customers": _customer,
+        "products": _product,
+        "inventory": _movement,
+        "clicks": _event,
+    }
+    judges[source](line)
     return line.rules, line.values
 
 
@@ -266,6 +298,8 @@ def _customer(line: _Line) -> None:
     line.take("updated_at", "updated_at", _moment)
     email = line.take("email", "email", required=False)
     segment = line.take("segment", "segment", required=False)
+    line.take("phone", "phone", required=False)
+    line.take("is_deleted", "is_deleted", {"true": True, "false": False}.get, required=False)
     line.demand("email:str_matches", None if email is None else bool(re.match(r"^[^@\s]+@[^@\s]+$", email)))
     line.demand("segment:isin", None if segment is None else segment in {"consumer", "corporate", "home_office"})
     line.on_business_date("updated_at")
@@ -274,7 +308,36 @@ def _customer(line: _Line) -> None:
 def _product(line: _Line) -> None:
     line.take("stock_code", "stock_code")
     line.take("updated_at", "updated_at", _moment)
+    line.take("reorder_level", "reorder_level", _integer, required=False)
     for name in ("cost", "list_price"):
         line.take(name, name, _number)
         line.between(name, 0, 1_000_000)
     line.on_business_date("updated_at")
+
+
+def _movement(line: _Line) -> None:
+    line.take("movement_id", "movement_id")
+    line.take("stock_code", "stock_code")
+    kind = line.take("movement_type", "movement_type")
+    quantity = line.take("quantity", "quantity", lambda value: _small(_integer(value)))
+    line.take("moved_at", "moved_at", _moment)
+    line.between("quantity", -1_000_000, 1_000_000)
+    line.demand("movement_type:isin", None if kind is None else kind in {"receipt", "sale", "adjustment", "count"})
+    line.on_business_date("moved_at")
+    if quantity is not None:
+        line.demand("row:receipt_adds", kind != "receipt" or quantity > 0)
+        line.demand("row:sale_takes", kind != "sale" or quantity < 0)
+        line.demand("row:count_is_not_negative", kind != "count" or quantity >= 0)
+
+
+def _event(line: _Line) -> None:
+    line.take("event_id", "event_id")
+    line.take("session_id", "session_id")
+    line.take("user_id", "user_id", _integer, required=False)
+    kind = line.take("event_type", "event_type")
+    product = line.take("stock_code", "stock_code", required=False)
+    line.take("url", "url", required=False)
+    line.take("ts", "clicked_at", _moment)
+    line.demand("event_type:isin", None if kind is None else kind in {"view", "cart", "purchase"})
+    line.on_business_date("clicked_at")
+    line.demand("row:deal_names_a_product", kind not in {"cart", "purchase"} or product is not None)

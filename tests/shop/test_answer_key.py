@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 import shop
-from shop.answer_key import expect_after, write_answer_key
+from shop.answer_key import WITH_KINDS, expect_after, write_answer_key
 from tests.shop.conftest import START
 
-HELD = START + dt.timedelta(days=3)
+HELD = {"transactions": START + dt.timedelta(days=3), "inventory": START + dt.timedelta(days=4)}
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +24,15 @@ def test_a_key_is_read_as_it_was_written(key, tmp_path):
     assert shop.read_answer_key(tmp_path) == key
 
 
-def test_only_one_day_is_held_and_it_is_held_beyond_doubt(key):
-    (held,) = [part for part in key.after(1).partitions if part.held]
-    (fault,) = [fault for fault in key.faults if fault.expect == "held"]
-    assert (held.source, held.business_date, held.published) == ("transactions", HELD, 0)
+@pytest.mark.parametrize(("source", "day"), HELD.items())
+def test_one_day_of_the_tills_and_one_of_the_warehouse_is_held_and_that_beyond_doubt(key, source, day):
+    (held,) = [part for part in key.after(1).partitions if part.held and part.source == source]
+    (fault,) = [fault for fault in key.faults if fault.expect == "held" and fault.source == source]
+    assert (held.business_date, held.published) == (day, 0)
     assert held.rejected == len(fault.records) >= 20
     (file,) = [file for file in key.deliveries[0]["files"] if file["file"] == fault.file]
     assert held.rejected / file["records"] > 0.07
+    assert {part.source for part in key.after(1).partitions if part.held} == HELD.keys()
     assert not [part for part in key.after(2).partitions if part.held]
 
 
@@ -41,19 +43,37 @@ def test_every_other_day_has_fewer_rejected_rows_than_any_day_is_held_for(key, w
 
 def test_the_corrections_change_exactly_the_days_they_touch(key):
     before, after = (
-        {(part.source, part.business_date): part.published for part in key.after(wave).partitions} for wave in (1, 2)
+        {(part.source, part.business_date): (part.published, part.superseded) for part in key.after(wave).partitions}
+        for wave in (1, 2)
     )
-    changed = {day for (source, day), rows in after.items() if before.get((source, day)) != rows}
+    changed = {place for place, rows in after.items() if before.get(place) != rows}
     (withdrawn,) = [fault for fault in key.faults if fault.kind == "late_row_withdrawn"]
-    assert changed == {START, START + dt.timedelta(days=2), HELD, withdrawn.business_date}
+    touched = {
+        (file["source"], dt.date.fromisoformat(day)) for file in key.deliveries[1]["files"] for day in file["rows"]
+    }
+    assert changed == touched | {("transactions", withdrawn.business_date)}
+    assert {*HELD.items(), *(("customers", START + dt.timedelta(days=day)) for day in (1, 2, 4, 5))} < changed
+    assert not {day for _, day in changed} & {START + dt.timedelta(days=day) for day in (6, 7)}
 
 
 def test_superseded_rows_are_those_of_the_replaced_versions(key):
-    superseded = {part.business_date: part.superseded for part in key.after(2).partitions if part.superseded}
+    superseded = sum(part.superseded for part in key.after(2).partitions)
     first = {file["file"]: file for file in key.deliveries[0]["files"]}
     replaced = [first[file["file"]] for file in key.deliveries[1]["files"] if file["file"] in first]
-    assert len(replaced) == 3
-    assert sum(superseded.values()) == sum(sum(file["rows"].values()) for file in replaced)
+    assert sorted(file["source"] for file in replaced) == ["clicks", *["inventory"] * 2, *["transactions"] * 3]
+    assert superseded == sum(sum(file["rows"].values()) for file in replaced)
+
+
+def test_rows_by_kind_add_up_to_the_published_ones_and_a_held_day_has_none(key):
+    for wave in (1, 2):
+        expected = key.after(wave)
+        kinds = {(day.source, day.business_date): sum(day.lines.values()) for day in expected.kinds}
+        published = {
+            (part.source, part.business_date): part.published
+            for part in expected.partitions
+            if part.source in WITH_KINDS and not part.held
+        }
+        assert kinds == published
 
 
 def test_gross_sales_returns_and_the_rest_add_up_to_net_sales(key):

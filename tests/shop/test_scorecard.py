@@ -174,12 +174,12 @@ def test_a_day_released_without_ever_having_been_held_is_a_miss(processed):
         lambda rows: [row | {"verdict": "published"} for row in rows],
     )
     card = scored(processed, system__row_ledger=never)
-    assert [miss.fault.kind for miss in card.misses] == ["held_day_corrected"]
+    assert [miss.fault.kind for miss in card.misses] == ["held_day_corrected", "signs_restored"]
 
 
 def test_a_copy_that_was_ingested_is_a_miss(processed):
     def ingested(rows):
-        return [row | {"outcome": "ingested"} if row["source_file"].endswith("resent.csv") else row for row in rows]
+        return [row | {"outcome": "ingested"} if row["source_file"].endswith("pm.resent.csv") else row for row in rows]
 
     files = changed(processed, "system.landing_files", ingested)
     card = scored(processed, system__landing_files=files)
@@ -198,6 +198,75 @@ def test_either_of_two_equal_files_may_be_the_copy(processed):
         for name in ("system.landing_files", "bronze.customers")
     }
     assert scored(processed, **replaced).perfect
+
+
+@pytest.mark.parametrize("source", ["inventory", "clicks"])
+def test_a_lost_movement_or_event_is_a_false_alarm_of_its_day_and_of_its_kind(processed, source):
+    silver = changed(processed, f"silver.{source}", lambda rows: [rows[0], *rows[2:]])
+    card = scored(processed, **{f"silver__{source}": silver})
+    assert card.missed == 0
+    assert [(alarm.table, alarm.business_date) for alarm in card.alarms] == [(f"silver.{source}", START)] * 2
+
+
+@pytest.mark.parametrize("source", ["inventory", "clicks"])
+def test_a_movement_or_event_that_never_reached_bronze_is_noticed(processed, source):
+    lost = processed.after[2][f"bronze.{source}"].slice(1)
+    card = scored(processed, **{f"bronze__{source}": lost})
+    assert [(alarm.table, alarm.business_date) for alarm in card.alarms] == [(f"bronze.{source}", START)]
+
+
+def test_a_movement_of_one_unit_more_is_a_false_alarm(processed):
+    def more(rows):
+        return [rows[0] | {"quantity": rows[0]["quantity"] + 1}, *rows[1:]]
+
+    card = scored(processed, silver__inventory=changed(processed, "silver.inventory", more))
+    (alarm,) = card.alarms
+    assert (alarm.table, alarm.business_date, card.missed) == ("silver.inventory", START, 0)
+    assert alarm.what.startswith("count: 4000 rows, ")
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("inventory", "movement_number_used_again"),
+        ("clicks", "event_number_used_again"),
+        ("customers", "another_change_at_the_same_time"),
+        ("products", "another_change_at_the_same_time"),
+    ],
+)
+def test_publishing_the_second_of_two_rows_with_one_key_is_a_miss(processed, source, kind):
+    (fault, *_) = [f for f in shop.read_answer_key(processed.out).faults if (f.source, f.kind) == (source, kind)]
+    (key, *_) = fault.line
+    told = {"quantity": 0, "url": "https://other.example/", "phone": "0", "reorder_level": 0}
+
+    def second(rows):
+        return [row | {n: told.get(n, row[n]) for n in row} if row[key] == fault.line[key] else row for row in rows]
+
+    card = scored(processed, **{f"silver__{source}": changed(processed, f"silver.{source}", second)})
+    assert fault.id in {miss.fault.id for miss in card.misses}
+
+
+def test_an_event_that_was_withdrawn_and_is_still_there_is_a_miss(processed):
+    (fault,) = [f for f in shop.read_answer_key(processed.out).faults if f.kind == "robot_withdrawn"]
+
+    def left(rows):
+        robot = {"event_id": fault.line["event_id"], "business_date": fault.business_date}
+        return [*rows, rows[0] | robot]
+
+    card = scored(processed, silver__clicks=changed(processed, "silver.clicks", left))
+    assert [miss.fault.id for miss in card.misses] == [fault.id]
+
+
+def test_a_late_event_that_was_published_on_its_landing_date_is_a_miss(processed):
+    (fault, *_) = [f for f in shop.read_answer_key(processed.out).faults if f.kind == "visit_over_midnight"]
+
+    def moved(rows):
+        landed = fault.business_date + dt.timedelta(days=1)
+        late = fault.line["event_id"]
+        return [row | {"business_date": landed} if row["event_id"] == late else row for row in rows]
+
+    card = scored(processed, silver__clicks=changed(processed, "silver.clicks", moved))
+    assert [miss.fault.id for miss in card.misses] == [fault.id]
 
 
 def test_extra_columns_that_were_dropped_are_a_miss(processed):
