@@ -65,18 +65,24 @@ def show(
 @app.command()
 def export(
     *,
-    out_folder: Annotated[Path, typer.Option("--out", help="The folder to write to.")] = Path("docs/tables"),
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="The folder for the tables; the page of metrics is written beside it.")
+    ] = Path("docs/tables"),
 ) -> None:
-    """Write a page of Markdown and an ODCS v3 data contract for each table, and a page that leads to them.
+    """Write a page of Markdown and an ODCS v3 data contract for each table, a page that leads to them, and metrics.md.
 
     * `lakehouse contract export`
     * `lakehouse contract export --out build/contracts`
     """
+    from cli.contract_pages import metrics_page
+
     files = exported()
     out_folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (out_folder / name).write_text(text, encoding="utf-8")
-    out().print(f"{len(files)} files in {escape(str(out_folder))}", soft_wrap=True)
+    metrics = out_folder.resolve().with_name("metrics.md")
+    metrics.write_text(metrics_page(contract_tables().values(), folder=out_folder.resolve().name), encoding="utf-8")
+    out().print(f"{len(files)} files in {escape(str(out_folder))}, and metrics.md beside it", soft_wrap=True)
 
 
 def exported() -> dict[str, str]:

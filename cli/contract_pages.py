@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from lakehouse_assets.metrics import METRICS
 from quality.contract import columns_of, day_rules_of, fresh_within_of
 from quality.rules import every_rule
 
@@ -29,6 +30,12 @@ _ACTIONS = """A broken rule that says `warn` leaves its row published and counts
 `silver.quarantine`; `hold` does so and publishes nothing of the day."""
 _DERIVED_ACTIONS = """A broken rule that says `warn` leaves its row published and counts it; any other holds the
 partition, for a row that breaks it is a defect of the table's function."""
+
+_TABLES = """What each table holds and what is asked of its rows, read out of its [contract](../contracts.md). What the
+numbers of gold mean is said once, in [metrics](../metrics.md)."""
+_METRICS = """What the numbers of gold mean. A column with one of these names means this in every table that has it, of
+the lines, days or months that a row is about. Formulas are over the columns of `silver.transactions`, unless they name
+another table, and over other metrics; "added up" is what a week or a month does with the numbers of its days."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +149,35 @@ def index(tables: Iterable[ContractTable]) -> str:
     return "\n\n".join(
         [
             "# Tables",
-            "What each table holds and what is asked of its rows, read out of its [contract](../contracts.md).",
+            _TABLES,
             _markdown(("table", "data contract", "what it holds"), lines),
             "Made by `lakehouse contract export`.\n",
+        ]
+    )
+
+
+def metrics_page(tables: Iterable[ContractTable], folder: str) -> str:
+    """Return the page that defines the numbers of gold.
+
+    Args:
+        tables: all tables.
+        folder: where the pages of the tables are, from this one.
+    """
+    places: dict[str, list[str]] = {name: [] for name in METRICS}
+    for table in tables:
+        link = f"[{table.name}]({folder}/{table.full_name}.md)"
+        for column in columns_of(table.terms.contract) if table.layer == "gold" else ():
+            places.get(column.name, []).append(link)
+    lines = [
+        (_code([metric.name]), metric.unit, metric.definition, _code([metric.formula]), ", ".join(places[name]))
+        for name, metric in METRICS.items()
+    ]
+    return "\n\n".join(
+        [
+            "# Metrics",
+            _METRICS,
+            _markdown(("metric", "unit", "what it is", "formula", "tables"), lines),
+            "Made by `lakehouse contract export` from `lakehouse_assets/metrics.py`.\n",
         ]
     )
 

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from cli.contract import contract_tables, exported
+from cli.contract_pages import metrics_page
+from lakehouse_assets.metrics import METRICS
 from tests.cli.conftest import lakehouse
 
 TABLES = Path(__file__).parents[2] / "docs" / "tables"
@@ -96,6 +98,20 @@ def test_a_unit_is_a_property_of_its_own_where_there_is_one():
 def test_the_pages_of_the_tables_are_up_to_date():
     files = {file.name: file.read_text(encoding="utf-8") for file in TABLES.iterdir()}
     assert files == exported(), "run `lakehouse contract export`"
+    metrics = metrics_page(contract_tables().values(), folder=TABLES.name)
+    assert TABLES.with_name("metrics.md").read_text(encoding="utf-8") == metrics, "run `lakehouse contract export`"
+
+
+def test_every_metric_is_on_the_page_with_the_tables_that_have_it():
+    lines = metrics_page(contract_tables().values(), folder="tables").splitlines()
+    rows = {line.split(" | ")[0]: line for line in lines if line.startswith("| `")}
+    assert list(rows) == [f"| `{name}`" for name in METRICS]
+    assert all("](tables/gold." in row for row in rows.values())
+    margin_rate = METRICS["margin_rate"]
+    assert rows["| `margin_rate`"] == (
+        f"| `margin_rate` | share | {margin_rate.definition} | `{margin_rate.formula}` | "
+        "[product_performance](tables/gold.product_performance.md) |"
+    )
 
 
 def test_a_contract_is_shown_with_what_each_rule_does(lake_root):
@@ -116,6 +132,7 @@ def test_a_contract_is_shown_with_what_each_rule_does(lake_root):
 def test_an_export_goes_to_the_folder_that_is_named(tmp_path):
     answer = lakehouse(tmp_path, "contract", "export", "--out", str(tmp_path / "made" / "here"))
     assert sorted(file.name for file in (tmp_path / "made" / "here").iterdir()) == sorted(exported())
+    assert (tmp_path / "made" / "metrics.md").read_text(encoding="utf-8").count("](here/gold.") > len(METRICS)
     assert answer.out.startswith(f"{len(exported())} files in ")
 
 
