@@ -121,6 +121,48 @@ def versions(history: History, changes: DataFrame, *sightings: DataFrame) -> Dat
     )
 
 
+def changes_between(snapshots: DataFrame, *, key: str, time: str, attributes: Sequence[str]) -> DataFrame:
+    """Return the changes of members between full snapshots, as a feed would have told them.
+
+    A member that is new or says something else has changed, one that is not there any more is deleted, each at the time
+    of the snapshot that tells so; one that is as it was tells nothing. The first snapshot tells of all its members.
+
+    Args:
+        snapshots: all members there are, once for each day of a snapshot.
+        key: the column that names a member.
+        time: the column of when a snapshot was taken; its earliest row counts.
+        attributes: what is known of a member.
+
+    Returns:
+        The key, the attributes, the time, ``is_deleted``, and the day of the snapshot.
+    """
+    by_day = Window.partitionBy(F.lit(1)).orderBy(BUSINESS_DATE)  # there are few days; without a partition Spark warns
+    by_member = Window.partitionBy(key).orderBy(BUSINESS_DATE)
+    taken = (
+        snapshots.groupBy(BUSINESS_DATE)
+        .agg(F.min(time).alias("_at"))
+        .withColumn("_before", F.lag(BUSINESS_DATE).over(by_day))
+        .withColumn("_after", F.lead(BUSINESS_DATE).over(by_day))
+        .withColumn("_next_at", F.lead("_at").over(by_day))
+    )
+    told = (
+        snapshots.select(key, *attributes, BUSINESS_DATE, surrogate_key(*attributes).alias(VERSION_HASH))
+        .join(taken, BUSINESS_DATE)
+        .withColumn("_last", F.lag(BUSINESS_DATE).over(by_member))
+        .withColumn("_next", F.lead(BUSINESS_DATE).over(by_member))
+        .withColumn("_said", F.lag(VERSION_HASH).over(by_member))
+    )
+    is_new = F.col("_last").isNull() | (F.col("_last") != F.col("_before"))
+    changed = told.where(is_new | (F.col("_said") != F.col(VERSION_HASH)))
+    is_gone = F.col("_after").isNotNull() & (F.col("_next").isNull() | (F.col("_next") != F.col("_after")))
+    gone = told.where(is_gone).withColumn("_at", F.col("_next_at")).withColumn(BUSINESS_DATE, F.col("_after"))
+    parts = [
+        rows.select(key, *attributes, F.col("_at").alias(time), F.lit(is_deleted).alias(IS_DELETED), BUSINESS_DATE)
+        for rows, is_deleted in ((changed, False), (gone, True))
+    ]
+    return reduce(DataFrame.unionByName, parts)
+
+
 def as_of(
     rows: DataFrame,
     dimension: DataFrame,

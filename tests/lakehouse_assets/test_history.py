@@ -9,7 +9,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.history import as_of
+from lakehouse_assets.history import as_of, changes_between
 from resources.sail import SailEngine
 from tests.members import HISTORY, Change, Sighting, at, dim_members, due, frames, versions_in
 
@@ -209,3 +209,70 @@ def test_no_row_is_lost_or_doubled_and_each_has_a_member_of_the_dimension(change
     assert sorted(((row["member"], row["visited_at"]) for row in joined), key=repr) == due_rows
     assert len({row["place"] for row in joined}) == len(joined)
     assert all(known[row["member_key"]]["member"] == row["member"] for row in joined)
+
+
+# Full snapshots
+
+
+def test_snapshots_tell_what_is_new_what_has_changed_and_what_is_gone(engine):
+    snapshots = [
+        Change("a", "Ada", 1, at(1)),
+        Change("b", "Bo", 1, at(1)),
+        Change("a", "Ada", 1, at(3)),
+        Change("b", None, 1, at(3)),
+        Change("a", "Ada", 1, at(4)),
+        Change("b", None, 1, at(6)),
+    ]
+    assert told(engine, snapshots) == [
+        Change("a", "Ada", 1, at(1), False),  # noqa: FBT003
+        Change("a", "Ada", 1, at(6), True),  # noqa: FBT003
+        Change("b", "Bo", 1, at(1), False),  # noqa: FBT003
+        Change("b", None, 1, at(3), False),  # noqa: FBT003
+        Change("b", None, 1, at(4), True),  # noqa: FBT003
+        Change("b", None, 1, at(6), False),  # noqa: FBT003
+    ]
+
+
+def told(engine, snapshots):
+    """Return the changes between snapshots, in order; the day of each is that of its time."""
+    members, _, _ = frames(engine, snapshots, [])
+    found = engine.collect(diffed(members)).to_pylist()
+    assert all(row["changed_at"].date() == row["business_date"] for row in found)
+    changes = [Change(row["member"], row["name"], row["size"], row["changed_at"], row["is_deleted"]) for row in found]
+    return sorted(changes, key=lambda change: (change.member, change.at))
+
+
+def diffed(members):
+    return changes_between(members, key="member", time="changed_at", attributes=HISTORY.attributes)
+
+
+_SNAPSHOT = st.dictionaries(_MEMBERS, st.tuples(st.sampled_from(["x", None]), st.sampled_from([0, None])), min_size=1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.dictionaries(st.integers(1, 6), _SNAPSHOT, max_size=5))
+def test_the_history_of_snapshots_is_that_of_a_feed_that_tells_their_differences(snapshots):
+    engine, feed, known = SailEngine("unused"), [], {}
+    for number in sorted(snapshots):
+        now = snapshots[number]
+        feed += [Change(name, *said, at(number)) for name, said in now.items() if known.get(name) != said]
+        feed += [Change(name, *known[name], at(number), True) for name in known if name not in now]  # noqa: FBT003
+        known = now
+    rows = [Change(name, *said, at(number)) for number, now in snapshots.items() for name, said in now.items()]
+    members, visits, letters = frames(engine, rows, [Sighting("b", at(3))])
+    found = versions_in(engine.collect(dim_members(diffed(members), visits, letters)))
+    assert found == due(feed, [Sighting("b", at(3))])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.dictionaries(st.integers(1, 6), _SNAPSHOT, min_size=2, max_size=5))
+def test_the_changes_of_a_day_follow_from_its_snapshot_and_the_one_before(snapshots):
+    engine = SailEngine("unused")
+    rows = [Change(name, *said, at(number)) for number, now in snapshots.items() for name, said in now.items()]
+    whole = told(engine, rows)
+    numbers = sorted(snapshots)
+    for before, number in pairwise(numbers):
+        two = [row for row in rows if row.at in (at(before), at(number))]
+        assert [one for one in told(engine, two) if one.at == at(number)] == [
+            one for one in whole if one.at == at(number)
+        ]
