@@ -21,7 +21,7 @@ from shop.written import Written, fault_of_file, told_of_file, until_corrected, 
 
 SOURCE = RowSource("clicks", "event_id", lambda values: (values["event_type"], 0))
 
-_APP_DAY, _COMPRESSED_DAY, _ROBOT_DAY, _BETA_DAY, _ARRAY_DAY, _OFFLINE_DAY = 1, 2, 3, 4, 5, 6
+_COMPRESSED_DAY, _BETA_DAY, _ARRAY_DAY, _APP_DAY, _ROBOT_DAY, _OFFLINE_DAY = 1, 2, 3, 4, 5, 6
 _CUT_DAY = 6  # of each week
 _RESERVED = frozenset({_ROBOT_DAY})
 _APP_EVERY, _BETA_EVERY = 4, 5  # every fourth visit is one of the app, and so on
@@ -75,11 +75,11 @@ class ClickDays:
     def write_day(self, day: int) -> Iterator[Written]:
         """Write the files of one day, those of later waves included."""
         stories = {
-            _APP_DAY: self._app_day,
             _COMPRESSED_DAY: self._compressed_day,
-            _ROBOT_DAY: self._robot_day,
             _BETA_DAY: self._beta_day,
             _ARRAY_DAY: self._array_day,
+            _APP_DAY: self._app_day,
+            _ROBOT_DAY: self._robot_day,
             _OFFLINE_DAY: self._offline_day,
         }
         yield from stories.get(day, self._ordinary_day)(day)

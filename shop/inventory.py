@@ -22,7 +22,7 @@ from shop.written import Written, fault_of_file, told_of_file, until_corrected, 
 COLUMNS = ("movement_id", "stock_code", "movement_type", "quantity", "moved_at")
 SOURCE = RowSource("inventory", "movement_id", lambda values: (values["movement_type"], int(values["quantity"])))
 
-_SPLIT_DAY, _LATE_FILE_DAY, _ODD_LAYOUTS_DAY, _HELD_DAY, _CORRECTED_DAY, _UTF16_DAY = 1, 2, 3, 4, 5, 6
+_ODD_LAYOUTS_DAY, _SPLIT_DAY, _LATE_FILE_DAY, _HELD_DAY, _CORRECTED_DAY, _UTF16_DAY = 1, 2, 3, 4, 5, 6
 _RESERVED = frozenset({_HELD_DAY, _CORRECTED_DAY})
 _LATE = {2: "sale", 3: "count"}  # on these days of each week, a movement of the day before comes with the day's
 _HELD_PERCENT, _HELD_AT_LEAST = 10, 25  # a day is held from 5 % and 20 rejected rows on; stay clear of the edge
@@ -77,9 +77,9 @@ class InventoryDays:
     def write_day(self, day: int) -> Iterator[Written]:
         """Write the files of one day, those of later waves included."""
         stories = {
+            _ODD_LAYOUTS_DAY: self._odd_layouts_day,
             _SPLIT_DAY: self._split_day,
             _LATE_FILE_DAY: self._late_file_day,
-            _ODD_LAYOUTS_DAY: self._odd_layouts_day,
             _HELD_DAY: self._held_day,
             _CORRECTED_DAY: self._corrected_day,
             _UTF16_DAY: self._utf16_day,

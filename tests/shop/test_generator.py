@@ -37,8 +37,9 @@ def test_another_seed_gives_another_world(world, tmp_path):
     same = {path.name for path in mine if mine[path] == other[path]}
     assert same == {
         "2026-01-06-empty.csv",
+        "2026-01-07-empty.csv",
+        "2026-01-08-array.jsonl",
         "2026-01-09-array.jsonl",
-        "2026-01-10-array.jsonl",
         "2026-01-11-utf16.csv",
     }
 
