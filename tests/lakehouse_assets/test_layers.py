@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pyspark.sql.types as T  # noqa: N812
 import pytest
 
 from lakehouse_assets.gold.weekly_sales_summary import weekly_sales_summary
-from lakehouse_assets.layers import bronze_table, gold_table, silver_table
+from lakehouse_assets.layers import Reads, bronze_table, gold_table, history_table, silver_table
 from lakehouse_assets.partitions import DAILY, WEEKLY
 from lakehouse_assets.silver.transactions import transactions
 from quality.contract import Contract, column
+from quality.histories import History
 from resources.landing_reader import CsvFormat
 
 
@@ -95,6 +97,29 @@ def test_a_gold_table_may_have_clusters_instead_of_partitions_on_disk(module):
     assert (terms.partition_column, terms.cluster_by) == (WEEKLY, ("week_start",))
 
 
+ORDERS = History(
+    natural_key="number",
+    surrogate_key="order_key",
+    attributes=("price",),
+    changes="bronze.orders",
+    time="changed_at",
+    sightings={"gold.daily_orders": "sold_at"},
+)
+
+
+def test_a_dimension_with_history_reads_its_feed_and_sightings_whole_and_has_no_partitions_on_disk(module):
+    table = history_table(contract=Orders, history=ORDERS)(module("anywhere.gold.orders"))
+    assert (table.full_name, table.history, table.partition_column) == ("gold.orders", ORDERS, DAILY)
+    assert (table.terms.partitioned, table.terms.policy.key) == (False, ("number", "valid_from"))
+    assert dict(table.reads) == dict.fromkeys(["bronze_orders", "gold_daily_orders"], Reads(whole=True, required=False))
+
+
+def test_the_function_of_a_history_takes_what_the_history_names_in_its_order(module):
+    turned = replace(ORDERS, changes="gold.daily_orders", sightings={"bronze.orders": "sold_at"})
+    with pytest.raises(ValueError, match=r"gold\.orders: its function takes gold_daily_orders, bronze_orders, in this"):
+        history_table(contract=Orders, history=turned)(module("anywhere.gold.orders"))
+
+
 def test_the_policy_says_what_the_declaration_said(module):
     declare = silver_table(
         contract=Orders, key=["a", "b"], event_time="at", latest_by=["at"], hold_above=0.2, owner="a@example.com"
@@ -107,6 +132,9 @@ def test_the_policy_says_what_the_declaration_said(module):
 
 def test_the_real_tables_are_tables():
     assert transactions.inputs == {"bronze_transactions": "bronze.transactions"}
-    assert weekly_sales_summary.inputs == {"gold_daily_sales_summary": "gold.daily_sales_summary"}
+    assert weekly_sales_summary.inputs == {
+        "gold_daily_sales_summary": "gold.daily_sales_summary",
+        "gold_customer_days": "gold.customer_days",
+    }
     assert transactions.terms.layout.partition_by == ("business_date",)
     assert weekly_sales_summary.terms.layout.partition_by == ("week_start",)
