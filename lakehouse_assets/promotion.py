@@ -39,7 +39,7 @@ def promote(required: Iterable[dg.AssetKey], *, all_of_them: bool = True) -> dg.
     condition = (settled | together) & ~AC.any_deps_match(closed) & ~AC.any_deps_in_progress() & ~AC.in_progress()
     needed = dg.AssetSelection.assets(*required)
     some, missing = (
-        AC.any_deps_match(~AC.missing()).allow(needed),
+        AC.any_deps_match(~AC.missing() | AC.will_be_requested()).allow(needed),
         AC.any_deps_match(AC.missing() & ~AC.will_be_requested()).allow(needed),
     )
     return cast("dg.AutomationCondition[dg.AssetKey]", condition & (~missing if all_of_them else some))

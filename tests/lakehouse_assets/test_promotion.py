@@ -9,9 +9,9 @@ import pytest
 from tests.line import Line, bad_lines, days
 
 DAILY_GOLD = (
+    "gold.dim_customers",  # before what is made of it
     "gold.customer_days",
     "gold.daily_sales_summary",
-    "gold.dim_customers",
     "gold.sales_by_product",
     "gold.sales_by_region",
 )
