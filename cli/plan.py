@@ -94,7 +94,7 @@ def _new_file(settings: Settings, given: str, key: str | None) -> NewFile:
         key = given
         if is_local(settings.landing) and path.resolve().is_relative_to(settings.landing):
             key = path.resolve().relative_to(settings.landing).as_posix()
-        if open_landing(settings.landing).etag(key) is None:
+        if Path(key).is_absolute() or open_landing(settings.landing).etag(key) is None:
             told = "say with --as under which key it is to land" if path.is_file() else "give a key or a path"
             raise CommandError(f"--file {given}: there is no such file in the landing zone {settings.landing}; {told}")
     elif not path.is_file():

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cli.lake import Lake
+from resources.data_files import data_files
 
 if TYPE_CHECKING:
     from resources.data_files import Partition
@@ -31,27 +34,32 @@ def rebuilds(settings: Settings, table: str, partitions: Sequence[Partition]) ->
     """Return what must be materialized again after partitions of a table have changed; the rest follows from that."""
     from lakehouse_assets.definitions import find_tables
     from lakehouse_assets.layers import ContractTable
+    from lakehouse_assets.partitions import partition_of
 
-    days = sorted(dt.date.fromisoformat(value) for partition in partitions for _, value in partition if value)
-    if not days:
-        return []
     made_from_it = [
-        found for found in find_tables() if isinstance(found, ContractTable) and table in found.inputs.values()
+        found
+        for found in find_tables()
+        if isinstance(found, ContractTable) and table in found.inputs.values() and table != found.full_name
     ]
     found = []
     for each in made_from_it:
-        first, last = (_first_day(each.partition_column, day) for day in (days[0], days[-1]))
-        found.append(Rebuild(each.full_name, first, last, _command(settings, each.full_name, first, last)))
+        days = _days(partitions)
+        if partitions and not days:  # a table in one piece may have changed for any day
+            days = _days_of(settings, each.full_name)
+        if days:
+            first, last = (partition_of(each.partition_column, day) for day in (days[0], days[-1]))
+            found.append(Rebuild(each.full_name, first, last, _command(settings, each.full_name, first, last)))
     return found
 
 
-def _first_day(partition_column: str, day: dt.date) -> dt.date:
-    """Return the partition that a day belongs to."""
-    from lakehouse_assets.partitions import MONTHLY, WEEKLY
+def _days(partitions: Iterable[Partition]) -> list[dt.date]:
+    return sorted(dt.date.fromisoformat(value) for partition in partitions for _, value in partition if value)
 
-    if partition_column == WEEKLY:
-        return day - dt.timedelta(days=day.weekday())
-    return day.replace(day=1) if partition_column == MONTHLY else day
+
+def _days_of(settings: Settings, table: str) -> list[dt.date]:
+    """Return the partitions that a table has."""
+    lake = Lake(settings.root)
+    return _days(file.partition for file in data_files(lake.open(table))) if table in lake.names() else []
 
 
 def _command(settings: Settings, table: str, first: dt.date, last: dt.date) -> str:

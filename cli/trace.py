@@ -185,7 +185,7 @@ def _print_verdict(traced: Traced, column: str | None, differences: Sequence[Cel
     console = out()
     if not differences:
         cells = 1 if column else traced.rows.num_columns
-        if any(each.unfollowed for each in traced.levels()):
+        if traced.unfollowed:
             told = "the cell is" if column else "all cells are"
             console.print(f"[green]verified[/]: {told} what comes out when computed again from the tables")
             return

@@ -7,13 +7,13 @@ found. It knows no table by name; what is shown of it is for ``trace``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cli.console import CommandError
 from cli.proof import Lines
-from lakehouse_assets.inputs import own_parameter
+from lakehouse_assets.inputs import own_parameter, reads_of
 from lakehouse_assets.layers import ContractTable, HistoryTable
 from lakehouse_assets.recomputation import Recomputation
 from quality.casting import named
@@ -147,10 +147,7 @@ class Tracer:
             return Traced(table, rows, by, records=self._records(table, rows))
         whole = self.again.inputs(table, partitions_of(table, rows)) or {}
         for shared in self._ways(table, rows, whole):
-            narrow = {
-                parameter: self.again.semi_joined(frame, rows, shared[parameter]) if shared[parameter] else frame
-                for parameter, frame in whole.items()
-            }
+            narrow = self._narrowed(table, rows, whole, shared)
             if self._is_enough(table, rows, whole, narrow):
                 break
         else:
@@ -163,10 +160,36 @@ class Tracer:
             if source is table:  # what a balance was before is behind it by the rows that it was made from
                 continue
             columns = fitted(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
-            inputs[parameter] = self.trace(
-                source, _sorted(source, self.again.engine.collect(columns)), shared[parameter]
-            )
+            found = _sorted(source, self.again.engine.collect(columns))
+            if reads_of(table, parameter).whole and not shared[parameter] and found.num_rows:
+                inputs[parameter] = Traced(source, found, unfollowed=_read_whole(table))
+            else:
+                inputs[parameter] = self.trace(source, found, shared[parameter])
         return Traced(table, rows, by, inputs)
+
+    def _narrowed(
+        self,
+        table: ContractTable,
+        rows: pa.Table,
+        whole: Mapping[str, DataFrame],
+        shared: Mapping[str, tuple[str, ...]],
+    ) -> dict[str, DataFrame]:
+        """Return the inputs' rows that have the values of rows in the columns they share; of sightings the first."""
+        from pyspark.sql import Window
+        from pyspark.sql import functions as F  # noqa: N812
+
+        found = {
+            parameter: self.again.semi_joined(frame, rows, shared[parameter]) if shared[parameter] else frame
+            for parameter, frame in whole.items()
+        }
+        if isinstance(table, HistoryTable):
+            key = table.history.natural_key
+            for parameter, name in table.inputs.items():
+                if time := table.history.sightings.get(name):
+                    first = F.min(time).over(Window.partitionBy(key)).alias("_first")
+                    seen = found[parameter].where(F.col(key).isNotNull()).select("*", first)
+                    found[parameter] = seen.where(F.col(time) == F.col("_first")).drop("_first")
+        return found
 
     def _is_enough(
         self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame], narrow: Mapping[str, DataFrame]
@@ -182,7 +205,10 @@ class Tracer:
         self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame]
     ) -> Iterator[dict[str, tuple[str, ...]]]:
         """Return columns by which the rows behind rows may be found, by the parameter, the most likely ones first."""
-        usual = {parameter: self._named_by(table, parameter, frame.columns) for parameter, frame in whole.items()}
+        usual = {
+            parameter: self._named_by(table, parameter, {*frame.columns}.intersection(rows.column_names))
+            for parameter, frame in whole.items()
+        }
         yield usual
         wide = [
             parameter
@@ -195,13 +221,14 @@ class Tracer:
             if _names_something(rows.schema.field(name).type):
                 yield usual | {each: (name,) for each in wide if name in whole[each].columns}
 
-    def _named_by(self, table: ContractTable, parameter: str, columns: Sequence[str]) -> tuple[str, ...]:
-        """Return the columns that a row has in common with those it is made from, if it is made as most tables are."""
+    def _named_by(self, table: ContractTable, parameter: str, columns: Collection[str]) -> tuple[str, ...]:
+        """Return the columns by which a row names those it is made from, of the columns that they share."""
         source, key = self.again.tables[table.inputs[parameter]], key_of(table)
         if isinstance(table, HistoryTable):
             key = [table.history.natural_key]
         elif isinstance(source, HistoryTable):
-            key = [source.history.surrogate_key]
+            history = source.history
+            key = [history.surrogate_key if history.surrogate_key in columns else history.natural_key]
         elif parameter in table.reads or own_parameter(table):
             key = [name for name in key if name != table.partition_column]
         return tuple(name for name in key if name in columns)
@@ -293,7 +320,11 @@ class Tracer:
             traced: the rows.
             column: compare this one of the rows only; else all, and all of the rows between them and the records.
         """
-        levels = [traced] if column else [each for each in traced.levels() if isinstance(each.table, ContractTable)]
+        levels = [
+            each
+            for each in ([traced] if column else traced.levels())
+            if each is traced or (isinstance(each.table, ContractTable) and not each.unfollowed)
+        ]
         return [each for level in levels for each in self._differences(level, column)]
 
     def columns(self, traced: Traced, column: str) -> dict[int, set[str]]:
@@ -379,7 +410,9 @@ class Tracer:
         table = traced.table
         assert isinstance(table, ContractTable)  # noqa: S101 - for the type checker; others have nothing to compute
         key = key_of(table)
-        computed = self.again.matching(self._computed(traced), traced.rows, key).to_pylist()
+        made = self.again.derived(table, partitions_of(table, traced.rows)) if traced.unfollowed else None
+        made = self._computed(traced) if made is None else made
+        computed = self.again.matching(made, traced.rows, key).to_pylist()
         due = {tuple(row[name] for name in key): row for row in computed}
         for row in traced.rows.to_pylist():
             its = due.get(tuple(row[name] for name in key))
@@ -400,8 +433,8 @@ class Tracer:
             return self.again.engine.session().createDataFrame(traced.rows)
         if not traced.rows.num_rows:
             return self.again.nothing(table)
-        if traced.unfollowed and (due := self.again.derived(table, partitions_of(table, traced.rows))) is not None:
-            return self.again.semi_joined(due, traced.rows, key_of(table))
+        if traced.unfollowed:
+            return self._held(traced)
         if traced.records is not None:
             days = partitions_of(table, traced.rows)
             records = self.again.semi_joined(self._bronze(table, days), traced.records.behind, RECORD)
@@ -453,6 +486,10 @@ def _names_something(type_: pa.DataType) -> bool:
 def _unfollowed(table: ContractTable) -> str:
     behind = ", ".join(name for name in table.inputs.values() if name != table.full_name)
     return f"each row is made from many rows of {behind} together, so no few of them are behind it; trace those instead"
+
+
+def _read_whole(table: ContractTable) -> str:
+    return f"read by {table.full_name} whatever the row; trace those that matter by themselves"
 
 
 def _equals(rows: pa.Table, column: str, value: int) -> Any:

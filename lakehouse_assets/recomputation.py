@@ -328,6 +328,8 @@ class Recomputation:
         """Leave a frame's rows that have one of some keys; a null equals a null."""
         from pyspark.sql import functions as F  # noqa: N812
 
+        if not keys.num_rows:
+            return frame.limit(0)
         distinct = keys.select(list(columns)).group_by(list(columns)).aggregate([])
         wanted = self.engine.session().createDataFrame(distinct).alias("wanted")
         same = [F.col(f"rows.{name}").eqNullSafe(F.col(f"wanted.{name}")) for name in columns]

@@ -64,9 +64,10 @@ def test_a_row_gone_from_silver_is_named_with_its_file_and_missed_in_gold(own_la
     assert silver["found"].startswith("2 rows, computed again 3, ")
     assert ", amount 5.000, computed again 7.500; 1 missing; missing line_id=" in silver["found"]
     assert "(transactions/2024-01-01.csv record 2)" in silver["found"]
-    assert {(each["table"], each["partition"]) for each in gold} == {
-        (f"gold.{name}", "2024-01-01") for name in ("daily_sales_summary", "sales_by_product", "sales_by_region")
-    }
+    direct = ("customer_days", "daily_sales_summary", "fact_sales", "sales_by_product", "sales_by_region")
+    off_too = {(each["table"], each["partition"]) for each in gold}
+    assert {(f"gold.{name}", "2024-01-01") for name in direct} <= off_too
+    assert {partition for _, partition in off_too} == {"2024-01-01"}
     daily = next(each for each in gold if each["table"] == "gold.daily_sales_summary")
     assert "net_sales 7.500, computed again 5.000" in daily["found"]
 
@@ -107,8 +108,9 @@ def _is_first_row():
 
 
 def test_a_figure_changed_in_gold_is_named_with_key_and_column(own_lake):
-    tables = [table for table in find_tables() if table.layer == "gold"]
-    figures = {table.full_name: "net_sales" for table in tables} | {"gold.daily_sales_summary": "customers"}
+    names = ("sales_by_product", "sales_by_region", "weekly_sales_summary", "monthly_sales_summary")
+    figures = {f"gold.{name}": "net_sales" for name in names} | {"gold.daily_sales_summary": "customers"}
+    tables = [table for table in find_tables() if table.full_name in figures]
     for table in tables:
         figure = figures[table.full_name]
         DeltaTable(own_lake / "gold" / table.name).update(updates={figure: f"{figure} + 1"})
@@ -128,6 +130,36 @@ def test_a_figure_changed_in_gold_is_named_with_key_and_column(own_lake):
             assert f"{figure} is {here}, computed again {due}" in each["found"]
             money = f"{Decimal(here):,f}, computed again {Decimal(due):,f}; 1 changed"
             assert (f"net_sales {money}" in each["found"]) == (figure == "net_sales")
+
+
+def test_a_version_of_a_customer_changed_behind_the_lakes_back_is_named(own_lake):
+    DeltaTable(own_lake / "gold" / "dim_customers").update(updates={"city": "'Leeds'"}, predicate="customer_id = 17850")
+    (found,) = computed(own_lake)
+    assert (found["table"], found["partition"]) == ("gold.dim_customers", "2024-01-01")
+    assert "1 changed; changed customer_id=17850 valid_from=2024-01-01" in found["found"]
+    assert "city is Leeds, computed again null" in found["found"]
+
+
+def test_a_version_of_a_customer_gone_is_missed_and_so_is_it_in_the_facts(own_lake):
+    DeltaTable(own_lake / "gold" / "dim_customers").delete("customer_id = 17850")
+    dimension, *facts = computed(own_lake)
+    assert (dimension["table"], dimension["difference"]["missing"]) == ("gold.dim_customers", 1)
+    assert {(each["table"], each["partition"]) for each in facts} == {
+        ("gold.fact_sales", "2024-01-01"),
+        ("gold.fact_sales", "2024-01-02"),
+    }
+    assert "customer_key is " in facts[0]["found"]
+    assert "computed again UNKNOWN" in facts[0]["found"]
+
+
+def test_a_fact_that_was_moved_to_another_customer_is_named_though_every_sum_is_right(own_lake):
+    DeltaTable(own_lake / "gold" / "fact_sales").update(
+        updates={"customer_key": "'UNKNOWN'"}, predicate="invoice_no = '020001'"
+    )
+    (found,) = computed(own_lake)
+    assert (found["table"], found["partition"]) == ("gold.fact_sales", "2024-01-02")
+    assert found["found"].startswith("2 rows, but not the same as computed again; 1 changed; changed line_id=")
+    assert "customer_key is UNKNOWN, computed again " in found["found"]
 
 
 def test_an_amount_changed_in_silver_is_named_with_its_record(own_lake):
