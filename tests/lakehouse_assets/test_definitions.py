@@ -28,6 +28,7 @@ TABLES = {
     "silver.inventory",
     "silver.products",
     "silver.transactions",
+    "gold.conversion_funnel",
     "gold.customer_days",
     "gold.customer_features",
     "gold.customer_months",
@@ -38,10 +39,13 @@ TABLES = {
     "gold.dim_products",
     "gold.fact_returns",
     "gold.fact_sales",
+    "gold.inventory_levels",
+    "gold.low_stock_alerts",
     "gold.monthly_sales_summary",
     "gold.product_performance",
     "gold.sales_by_product",
     "gold.sales_by_region",
+    "gold.sessions",
     "gold.weekly_sales_summary",
 }
 SOURCES = ("clicks", "customers", "inventory", "products", "transactions")
@@ -115,12 +119,14 @@ def test_a_job_takes_a_source_to_its_daily_tables(line):
             "dim_products",
             "fact_returns",
             "fact_sales",
+            "inventory_levels",
+            "low_stock_alerts",
             "sales_by_product",
             "sales_by_region",
         },
-        "clicks": {"dim_products"},
+        "clicks": {"dim_products", "sessions", "conversion_funnel"},
         "customers": {"dim_customers"},
-        "inventory": {"dim_products"},
+        "inventory": {"dim_products", "inventory_levels", "low_stock_alerts"},
         "products": {"dim_products"},
     }
     assert selected == {
