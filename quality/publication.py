@@ -243,14 +243,14 @@ def publish_derived(
 
 
 def unchanged(engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date]) -> set[dt.date]:
-    """Return the partitions that are there and of which a frame has exactly the rows that they have."""
+    """Return the partitions of which a frame has exactly the rows that are there, or none where none are."""
     column, wanted = terms.partition_column, set(partitions)
     there = [day for day in engine.dates(terms.name, column) if day in wanted]
     if not there:
         return set()
     before = digests(engine, engine.read(terms.name, Predicate(column, tuple(there))), terms.contract, column)
-    after = digests(engine, _only(frame, there, column), terms.contract, column)
-    return {day for day in there if before.get(day) == after.get(day)}
+    after = digests(engine, _only(frame, partitions, column), terms.contract, column)
+    return {day for day in partitions if before.get(day) == after.get(day)}
 
 
 def spans(days: Iterable[dt.date]) -> str:
