@@ -109,7 +109,8 @@ def _as_data(traced: Traced) -> dict[str, Any]:
 
 def _print(traced: Traced, shown: dict[int, set[str]], limit: int) -> None:
     for each in traced.levels():
-        _print_level(each, shown, limit)
+        if not shown or id(each) in shown:
+            _print_level(each, shown, limit)
 
 
 def _print_level(traced: Traced, shown: dict[int, set[str]], limit: int) -> None:

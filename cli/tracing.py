@@ -358,7 +358,8 @@ class Tracer:
         candidates = {name: set(frame.columns) for name, frame in frames.items()}
         mattering = self._mattering(traced, frames, wanted, candidates)
         for name, each in traced.inputs.items():
-            yield from self._columns(each, mattering[name])
+            if mattering[name] or not each.unfollowed:
+                yield from self._columns(each, mattering[name])
 
     def _held(self, traced: Traced) -> DataFrame:
         """Return traced rows as the table holds them, lazily."""
