@@ -38,8 +38,6 @@ def promote(required: Iterable[dg.AssetKey], *, all_of_them: bool = True) -> dg.
     settled = due & ~due.newly_true()  # true at the tick before, too
     condition = (settled | together) & ~AC.any_deps_match(closed) & ~AC.any_deps_in_progress() & ~AC.in_progress()
     needed = dg.AssetSelection.assets(*required)
-    some, missing = (
-        AC.any_deps_match(~AC.missing() | AC.will_be_requested()).allow(needed),
-        AC.any_deps_match(AC.missing() & ~AC.will_be_requested()).allow(needed),
-    )
+    some = AC.any_deps_match(~AC.missing() | AC.will_be_requested()).allow(needed)
+    missing = AC.any_deps_match(AC.missing() & ~AC.will_be_requested()).allow(needed)
     return cast("dg.AutomationCondition[dg.AssetKey]", condition & (~missing if all_of_them else some))
