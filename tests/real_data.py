@@ -20,6 +20,29 @@ HERE = Path(__file__).parents[1] / "data" / "online_retail"
 FOLDER = Path(os.environ.get("ONLINE_RETAIL", HERE))
 
 
+MARTS = {
+    "daily_sales_summary": "business_date",
+    "weekly_sales_summary": "week_start",
+    "monthly_sales_summary": "month_start",
+    "sales_by_region": "business_date",
+    "sales_by_product": "business_date",
+    "product_performance": "month_start",
+    "customer_days": "business_date",
+    "customer_months": "month_start",
+}
+"""Tables that sum lines, and by which period."""
+PERIODS = {
+    "business_date": "business_date",
+    "week_start": "date_trunc('week', business_date)::date",
+    "month_start": "date_trunc('month', business_date)::date",
+}
+MEASURES = "sum(lines), sum(units), sum(gross_sales), sum(returns), sum(net_sales)"
+LINE_MEASURES = (
+    "count(*), sum(quantity), coalesce(sum(amount) filter (kind = 'sale'), 0), "
+    "coalesce(sum(amount) filter (kind = 'cancellation'), 0), sum(amount)"
+)
+
+
 def files() -> list[Path]:
     """The daily files, in order."""
     return sorted(FOLDER.glob("????-??-??.csv"))
@@ -100,3 +123,31 @@ def assert_exact(root: Path) -> None:
         "or verdict <> 'published')",
     )
     assert unbalanced == []
+    assert_gold_adds_up(root)
+
+
+def assert_gold_adds_up(root: Path) -> None:
+    """Every line of silver is in gold's facts as it is, every mart sums it once, and every key is found."""
+    line = "line_id, business_date, kind, quantity, amount"
+    for one, other in (("silver_transactions", "gold_fact_sales"), ("gold_fact_sales", "silver_transactions")):
+        assert query(root, f"select {line} from {one} except all select {line} from {other}") == []  # noqa: S608
+    for table, column in MARTS.items():
+        built = f"select {column}, {MEASURES} from gold_{table} group by 1"  # noqa: S608
+        lines = f"select {PERIODS[column]}, {LINE_MEASURES} from silver_transactions {_of(table)} group by 1"  # noqa: S608
+        assert query(root, f"({built} except {lines}) union all ({lines} except {built})") == [], table
+        assert query(root, built)
+    for table, key in (("dim_customers", "customer_key"), ("dim_products", "product_key"), ("dim_date", "date_key")):
+        assert query(root, f"select * from gold_fact_sales anti join gold_{table} using ({key}) limit 1") == []  # noqa: S608
+        assert query(root, f"select {key} from gold_{table} group by 1 having count(*) > 1 limit 1") == []  # noqa: S608
+    cancelled = "select count(*), sum(amount) from silver_transactions where kind = 'cancellation'"
+    assert query(root, "select count(*), sum(amount) from gold_fact_returns") == query(root, cancelled)
+    unlinked = query(root, "select count(*) filter (not is_linked) from gold_fact_returns")
+    assert query(root, "select sum(unlinked_return_lines)::bigint from gold_product_performance") == unlinked
+    known = query(root, "select count(distinct customer_id) from silver_transactions")
+    for table in ("daily", "weekly", "monthly"):
+        assert query(root, f"select sum(new_customers)::bigint from gold_{table}_sales_summary") == known  # noqa: S608
+
+
+def _of(table: str) -> str:
+    """Return which lines a table is about."""
+    return "where customer_id is not null" if table.startswith("customer_") else ""

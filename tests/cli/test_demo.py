@@ -13,6 +13,7 @@ from cli.world import REAL_DATA
 from shop import answer_key
 from tests.cli.conftest import lakehouse
 from tests.contents import OF_THE_RUN, content_hashes
+from tests.real_data import assert_gold_adds_up
 
 
 def versions(root):
@@ -33,6 +34,11 @@ def test_every_planted_fault_is_caught_and_nothing_else(demo_lake):
     assert card["planted"] == card["caught"] > 70
     assert (card["missed"], card["false_alarms"]) == (0, 0)
     assert demo_lake.made.data["held"] == []
+
+
+@pytest.mark.slow
+def test_gold_adds_up_to_the_lines_of_the_shop_to_the_last_cent_and_every_key_is_found(demo_lake):
+    assert_gold_adds_up(demo_lake.root)
 
 
 @pytest.mark.slow
