@@ -7,7 +7,7 @@ Annotations are evaluated here (no ``from __future__ import annotations``): Dags
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -106,7 +106,7 @@ def _report_ingested(
     whole = changed.issuperset(own)
     metadata = {day: catalogue.ingested_metadata(ingested, day) for day in changed}
     if metadata:
-        metadata[max(metadata)] |= catalogue.lineage_metadata(table)
+        metadata[_reported_last(own, changed)] |= catalogue.lineage_metadata(table)
     others = sorted(changed - set(own)) if whole else sorted(changed)
     record_materializations(
         context, [dg.AssetMaterialization(key, partition=str(day), metadata=metadata[day]) for day in others]
@@ -291,8 +291,8 @@ def _report_published(
         days = {*publication.published, *_never_reported(context, key, publication.unchanged.intersection(own))}
     days |= {day for day in _left_unreported(context, table) if day not in publication.held}
     metadata = {str(day): catalogue.published_metadata(publication, day) for day in sorted(days)}
-    if metadata:  # the UI reads lineage from the newest materialization; what a run cost is said once
-        metadata[max(metadata)] |= {**catalogue.lineage_metadata(table), **cost}
+    if metadata:  # what a run cost is said once, too
+        metadata[str(_reported_last(own, days))] |= {**catalogue.lineage_metadata(table), **cost}
     whole = days.issuperset(own)
     record_materializations(
         context,
@@ -310,6 +310,14 @@ def _report_published(
     judged = sorted({*publication.tallies, *own})
     verdicts = {str(day): catalogue.audited(publication, day) for day in judged}
     yield from _report_verdicts(context, key, AUDIT, verdicts, blocking=True)
+
+
+def _reported_last(own: Sequence[dt.date], days: Collection[dt.date]) -> dt.date:
+    """Return the day whose materialization will be the newest: the UI reads lineage from that one.
+
+    The run's own days come last, if it reports all of them.
+    """
+    return max(own if {*days}.issuperset(own) else days)
 
 
 def _never_reported(context: dg.AssetExecutionContext, key: dg.AssetKey, days: Iterable[dt.date]) -> set[dt.date]:

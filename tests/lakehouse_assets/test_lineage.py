@@ -14,6 +14,7 @@ import pyspark.sql.types as T  # noqa: N812
 import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import find_tables
 from lakehouse_assets.layers import BronzeTable, ContractTable
 from lakehouse_assets.lineage import Lineage
@@ -21,6 +22,7 @@ from lakehouse_assets.plans import LineageError, TableColumn
 from quality.contract import columns_of
 from resources.bronze_rows import METADATA
 from tests.conftest import engine_at
+from tests.line import good_lines
 
 LINEAGE = Lineage(find_tables())
 DERIVED = [table for table in LINEAGE.tables.values() if isinstance(table, ContractTable)]
@@ -101,6 +103,20 @@ def test_no_engine_is_started():
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "[] None\n"
     assert answer.stderr == ""
+
+
+def test_the_newest_materialization_of_each_table_shows_the_columns_behind_its_own(line):
+    line.land(1, *good_lines(1), *good_lines(2))
+    assert line.run(1).success  # reports the second of March, too, and before the first
+    line.drain()
+    for name in ("bronze.transactions", "silver.transactions", "gold.daily_sales_summary", "gold.weekly_sales_summary"):
+        event = line.instance.get_latest_materialization_event(asset_key(name))
+        found = event.asset_materialization.metadata["dagster/column_lineage"].value.deps_by_column
+        shown = {column: {(*dep.asset_key.path, dep.column_name) for dep in deps} for column, deps in found.items()}
+        values = LINEAGE.values(name).items()
+        assert shown == {
+            column: {(*each.table.split("."), each.column) for each in made} for column, made in values if made
+        }
 
 
 @pytest.mark.parametrize("table", DERIVED, ids=lambda table: table.full_name)
