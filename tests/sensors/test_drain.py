@@ -105,6 +105,7 @@ def test_a_row_of_march_that_lands_in_may_restates_its_day_its_week_and_its_mont
     assert {table: found for table, found in changed.items() if found} == {
         "bronze.transactions": daily,
         "silver.transactions": daily,
+        "gold.customer_days": daily,
         "gold.daily_sales_summary": daily,
         "gold.sales_by_product": daily,
         "gold.sales_by_region": daily,
