@@ -14,7 +14,7 @@ import dagster as dg
 
 from instance.events import latest_materializations, record_check_evaluations, record_materializations
 from lakehouse_assets import catalogue
-from lakehouse_assets.inputs import computed, load, reach, required, waits_for_all
+from lakehouse_assets.inputs import awaited, computed, load, reach, required, waits_for_all
 from lakehouse_assets.layers import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
 from lakehouse_assets.partitions import Calendars, mapping
 from lakehouse_assets.promotion import promote
@@ -190,7 +190,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
         if table.reads
         else [],
         automation_condition=promote(
-            [asset_key(name) for name in required(table)], all_of_them=waits_for_all(table, columns)
+            [asset_key(name) for name in awaited(table)], all_of_them=waits_for_all(table, columns)
         ),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=window) if window else None,
         check_specs=[

@@ -42,6 +42,17 @@ def required(table: ContractTable) -> list[str]:
     return needed or events or list(others.values())
 
 
+def awaited(table: ContractTable) -> list[str]:
+    """Return the tables whose partition a partition waits for where nobody asks for it by name.
+
+    A running balance may change with a dimension on a day that has nothing else, and from that day on.
+    """
+    others = {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}
+    if own_parameter(table) is None or any(reads_of(table, parameter).required for parameter in others):
+        return required(table)
+    return list(others.values())
+
+
 def waits_for_all(table: ContractTable, columns: Mapping[str, str]) -> bool:
     """Whether every required partition must be there; of other calendars, or where none is required, one will do."""
     others = {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}
