@@ -108,6 +108,7 @@ def drain(
     runner = _Runner(definitions, instance, started, heard, result)
     cursors = _Cursors(instance, result)
     _automate(runner, cursors)  # first of all: what happens before its first look is invisible to automation
+    settled = len(result.runs)
     for request in interrupted(lakehouse, sources, instance, alone=True):
         runner.run_job(request)
     _finish(runner, cursors)
@@ -117,7 +118,9 @@ def drain(
         for request in sorted(found.requests, key=runner.tables_of):
             runner.run_job(request)
         cursors.set(_LANDING_CURSOR, dump_cursors(found.cursors))
-        _automate(runner, cursors)
+        if len(result.runs) > settled:  # it was quiet when it last looked, and nothing has happened since
+            _automate(runner, cursors)
+            settled = len(result.runs)
         if not found.requests:
             return result
 
