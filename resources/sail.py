@@ -84,6 +84,8 @@ def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
     checkpoints = CheckpointsOnDemand()
     session.client.set_retry_policies([checkpoints.retry_policy()])
     session.conf.set("spark.sql.session.timeZone", "UTC")
+    # PySpark would note where each expression was made, for messages that Sail does not write: eight times their cost.
+    session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
     return server, session, checkpoints
 
 
