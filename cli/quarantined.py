@@ -102,11 +102,11 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
     if selection.where is None or not found:
         return found
     own = {name.lower() for name in found[0]}
-    received = [name for name in selection.sources if name.lower() not in own]
+    received = {name.lower(): name for name in selection.sources if name.lower() not in own}  # SQL knows no case
     seen = [{**row, "offending_values": json.dumps(row["offending_values"])} for row in found]
     for row in seen:
-        record = received_values(row)
-        row |= {name: _as_text(record.get(name)) for name in received}
+        record = {name.lower(): value for name, value in received_values(row).items()}
+        row |= {name: _as_text(record.get(lower)) for lower, name in received.items()}
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
     table = pa.Table.from_pylist([{"place": place, **row} for place, row in enumerate(seen)])
@@ -121,7 +121,9 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
         condition = duckdb.SQLExpression(selection.where)  # of one expression only, whatever brackets the text has
         places = connection.table("quarantined_rows").filter(condition).project("place").fetchall()
     except duckdb.Error as error:
-        hint = f"give one condition, such as \"Quantity = 'six'\"; columns: {', '.join([*found[0], *received])}"
+        hint = (
+            f"give one condition, such as \"Quantity = 'six'\"; columns: {', '.join([*found[0], *received.values()])}"
+        )
         raise CommandError(f"--where {selection.where}: {str(error).strip().partition(chr(10))[0]}; {hint}") from error
     return [found[place] for (place,) in sorted(places)]
 

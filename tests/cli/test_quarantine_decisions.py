@@ -14,7 +14,8 @@ from filelock import FileLock
 
 from tests.cli.conftest import lakehouse, land, sales_of
 from tests.cli.test_demo import versions
-from tests.scenario import customer, jsonl_bytes
+from tests.frames import movement
+from tests.scenario import csv_bytes, customer, jsonl_bytes
 
 SECOND = ("--table", "silver.transactions", "--day", "2024-01-02")
 HELD = ("--table", "silver.transactions", "--day", "2024-01-03")
@@ -110,6 +111,23 @@ def test_a_condition_sees_the_values_of_unreadable_records_as_text(own_lake):
     where = ("--where", "customer_id = '8'", "--set", "name=Ada")
     refused = quarantine(own_lake, "fix", *where, *WHY)
     assert "could not be read, so that a fix must give every column" in refused.err
+
+
+def test_a_condition_finds_a_column_however_the_sources_spell_it(own_lake):
+    file = own_lake / "landing" / "inventory" / "2024-01-02.csv"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(csv_bytes([movement("m-1", "2024-01-02 07:00:00", quantity="x")], movement("")))
+    assert lakehouse(own_lake, "run").code == 3
+    fixes = ("--set", "quantity=1", *WHY, "--dry-run", "--json")
+    found = {
+        name: quarantine(own_lake, "fix", "--where", f"{name} = 'x'", *fixes).data["fixes"]
+        for name in ("Quantity", "quantity")
+    }
+    assert len(found["Quantity"]) == len(found["quantity"]) == 26
+    assert {each["source_file"] for each in found["quantity"]} == {
+        "inventory/2024-01-02.csv",
+        "transactions/2024-01-03.csv",
+    }
 
 
 @pytest.mark.parametrize(
