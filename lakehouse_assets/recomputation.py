@@ -187,6 +187,9 @@ class Recomputation:
 
         A running balance is fed by all there ever was, and by nothing that it has been itself: that may be wrong.
         """
+        others = [name for name in table.inputs.values() if name != table.full_name]
+        if all(self.engine.version(name) is None for name in others):  # none is required, and none is there
+            return None
         try:
             return load(self.engine, self.tables, table, None if own_parameter(table) else partitions)
         except MissingTableError:

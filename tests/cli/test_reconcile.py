@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lakehouse_assets.definitions import find_tables
 from tests.cli.conftest import lakehouse, land, sales_of
+from tests.scenario import csv_bytes
 
 
 def read(root, table):
@@ -142,12 +143,11 @@ def test_a_version_of_a_customer_changed_behind_the_lakes_back_is_named(own_lake
 
 def test_a_version_of_a_customer_gone_is_missed_and_so_is_it_in_the_facts(own_lake):
     DeltaTable(own_lake / "gold" / "dim_customers").delete("customer_id = 17850")
-    dimension, *facts = computed(own_lake)
-    assert (dimension["table"], dimension["difference"]["missing"]) == ("gold.dim_customers", 1)
-    assert {(each["table"], each["partition"]) for each in facts} == {
-        ("gold.fact_sales", "2024-01-01"),
-        ("gold.fact_sales", "2024-01-02"),
-    }
+    found = computed(own_lake)
+    (dimension,) = [each for each in found if each["table"] == "gold.dim_customers"]
+    facts = [each for each in found if each["table"] == "gold.fact_sales"]
+    assert (dimension["partition"], dimension["difference"]["missing"]) == ("2024-01-01", 1)
+    assert [each["partition"] for each in facts] == ["2024-01-01", "2024-01-02"]
     assert "customer_key is " in facts[0]["found"]
     assert "computed again UNKNOWN" in facts[0]["found"]
 
@@ -160,6 +160,23 @@ def test_a_fact_that_was_moved_to_another_customer_is_named_though_every_sum_is_
     assert (found["table"], found["partition"]) == ("gold.fact_sales", "2024-01-02")
     assert found["found"].startswith("2 rows, but not the same as computed again; 1 changed; changed line_id=")
     assert "customer_key is UNKNOWN, computed again " in found["found"]
+
+
+def test_a_stock_level_changed_behind_the_lakes_back_is_named_and_no_later_day_is_computed_from_it(own_lake):
+    columns = ("movement_id", "stock_code", "movement_type", "quantity", "moved_at")
+    for day, *movement in (("2024-01-01", "M1", "A", "receipt", "10"), ("2024-01-02", "M2", "A", "sale", "-3")):
+        line = dict(zip(columns, (*movement, f"{day} 10:00:00"), strict=True))
+        file = own_lake / "landing" / "inventory" / f"{day}.csv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(csv_bytes([line], columns))
+    assert lakehouse(own_lake, "run").code == 3  # the held day of transactions
+    assert off(own_lake) == []
+    DeltaTable(own_lake / "gold" / "inventory_levels").update(
+        updates={"closing": "closing + 1"}, predicate="business_date = '2024-01-01'"
+    )
+    (found,) = [each for each in computed(own_lake) if each["table"] == "gold.inventory_levels"]
+    assert found["partition"] == "2024-01-01"
+    assert "1 changed; changed stock_code=A: closing is 11, computed again 10" in found["found"]
 
 
 def test_an_amount_changed_in_silver_is_named_with_its_record(own_lake):

@@ -217,7 +217,7 @@ def test_a_row_gone_from_silver_leaves_gold_unverified(own_lake):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("gold.nothing", "--key", "a=b"), "gold.nothing cannot be traced: give one of silver.customers, "),
+        (("gold.nothing", "--key", "a=b"), "gold.nothing cannot be traced: give one of silver.clicks, "),
         (("bronze.transactions", "--key", "a=b"), "bronze.transactions cannot be traced: give one of "),
         (("gold.sales_by_region", "--key", "town=Leeds"), "gold.sales_by_region has no column town: it has business_d"),
         (("gold.sales_by_region", "--key", "business_date"), "--key business_date: give column=value"),
@@ -273,6 +273,7 @@ def test_where_a_key_is_derived_and_inputs_are_several_whole_partitions_are_behi
         ("silver.transactions", 5, ()),
         ("gold.daily_sales_summary", 1, ()),
         ("silver.transactions", 5, ("business_date",)),
+        ("gold.dim_customers", 2, ()),
     ]
     assert tracer.verify(traced) == []
     assert traced.rows.column("net_sales").to_pylist() == [Decimal("7.500")]
