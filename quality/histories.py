@@ -116,6 +116,7 @@ def publish_history(
     result = Publication()
     if not touched and dimension.is_written:
         result.unchanged = set(days)
+        _write_ledger(engine, terms, result, dimension.rows_of(days), run_id)
         return result
     audit = Audit(BUSINESS_DATE, {day: DayTally() for day in days}, terms.policy, contract=terms.contract, strict=True)
     judged = judge_derived(dimension.due(transform, touched), terms.contract, tables=engine.read, report=report)
@@ -146,8 +147,9 @@ def publish_history(
         report(change.sentence(terms.name, result.affected))
     result.unchanged = {*days} - change.days - {*result.affected}
     result.tallies = {day: audit.tallies[day] for day in days if day not in result.unchanged}
+    # A day that needs no commit has its line, too: it may have been held before, or a run may have died before that.
     others = dimension.rows_of(change.days - {*days})
-    _write_ledger(engine, terms, result, {**result.tallies, **others}, run_id)
+    _write_ledger(engine, terms, result, {**{day: audit.tallies[day] for day in days}, **others}, run_id)
     return result
 
 
@@ -419,15 +421,13 @@ def _first_seen(versions: Sequence[dict[str, Any]]) -> dt.datetime | None:
 def _write_ledger(
     engine: Engine, terms: Terms, result: Publication, tallies: Mapping[dt.date, DayTally], run_id: str
 ) -> None:
-    if not tallies:
-        return
     lines = ledger_lines(
         terms.name,
         tallies,
         result.held,
         run_id=run_id,
         recorded_at=dt.datetime.now(tz=dt.UTC),
-        version=result.version,
+        version=engine.version(terms.name) if result.version is None else result.version,
         rules_version=terms.rules_version,
     )
     engine.append(LEDGER, lines, metadata={"run_id": run_id})

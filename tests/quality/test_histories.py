@@ -71,10 +71,11 @@ def test_where_nothing_differs_nothing_is_committed(lake):
     assert (again.version, again.unchanged, again.affected, again.tallies) == (None, {day(1), day(2)}, [], {})
     more = members(lake, day(2), visits=[Sighting("a", at(2))])
     assert (more.version, more.unchanged, lake.engine.version(TERMS.name)) == (None, {day(2)}, 1)
-    assert rows(lake.engine, "system.row_ledger", "business_date", "published") == [
-        (dt.date(1900, 1, 1), 1),
-        (day(1), 1),
-    ]
+    assert newest_lines(lake) == {
+        dt.date(1900, 1, 1): ["published", 1],
+        day(1): ["published", 1],
+        day(2): ["published", 0],
+    }
 
 
 def test_a_dimension_of_nothing_has_the_unknown_member(lake):
@@ -162,9 +163,40 @@ def test_the_ledger_says_how_many_rows_each_day_has_also_where_they_moved_to(lak
     lake.put("silver.visits", [Sighting("a", at(2)), Sighting("a", at(4)), Sighting("b", at(4))], day(2), day(4))
     lake.publish(day(2), day(4))
     members(lake, day(2), visits=[])
-    lines = sorted(rows(lake.engine, "system.row_ledger", "recorded_at", "business_date", "published"))
-    newest = {when: published for _, when, published in lines}
-    assert newest == {dt.date(1900, 1, 1): 1, day(2): 0, day(4): 2}
+    assert {when: published for when, (_, published) in newest_lines(lake).items()} == {
+        dt.date(1900, 1, 1): 1,
+        day(2): 0,
+        day(4): 2,
+    }
+
+
+def newest_lines(lake):
+    """Return the verdict and the published rows of each day, as the ledger has them last."""
+    columns = ("recorded_at", "business_date", "verdict", "published")
+    return {when: about for _, when, *about in sorted(rows(lake.engine, "system.row_ledger", *columns))}
+
+
+def test_a_held_day_whose_rows_are_as_they_were_again_is_held_no_more(lake):
+    members(lake, day(1), members=[Change("a", "Ada", 1, at(1))])
+    assert members(lake, day(1), members=[Change("a", "Ada", -1, at(1))]).held
+    assert newest_lines(lake)[day(1)] == ["held", 0]
+    healed = members(lake, day(1), members=[Change("a", "Ada", 1, at(1))])
+    assert (healed.version, healed.unchanged) == (None, {day(1)})
+    assert newest_lines(lake)[day(1)] == ["published", 1]
+
+
+def test_a_run_after_one_that_died_before_its_line_in_the_ledger_writes_it(lake, monkeypatch):
+    lake.put("silver.visits", [Sighting("a", at(1))], day(1))
+    monkeypatch.setattr(lake.engine, "append", _dies)
+    with pytest.raises(KeyboardInterrupt):
+        lake.publish(day(1))
+    monkeypatch.undo()
+    assert lake.publish(day(1)).version is None
+    assert newest_lines(lake) == {day(1): ["published", 1]}
+
+
+def _dies(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_what_was_believed_on_a_day_is_told_by_the_version_of_that_time(lake):
