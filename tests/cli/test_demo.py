@@ -31,7 +31,8 @@ def digests(folder):
 def test_every_planted_fault_is_caught_and_nothing_else(demo_lake):
     assert demo_lake.made.code == 0
     card = demo_lake.made.data["scorecard"]
-    assert card["planted"] == card["caught"] > 70
+    assert card["planted"] == card["caught"] > 180
+    assert {kind["source"] for kind in card["by_kind"]} == {*answer_key.SOURCES}
     assert (card["missed"], card["false_alarms"]) == (0, 0)
     assert demo_lake.made.data["held"] == []
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import shop
+from lakehouse_assets.bronze.clicks import clicks
+from lakehouse_assets.bronze.inventory import inventory
 from resources.bronze_rows import bronze_layout
 from resources.landing_files import FILES
 from resources.landing_reader import CsvFormat
@@ -21,6 +23,7 @@ from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, csv_bytes, day, dr
 __all__ = ["crash", "take_in"]
 
 COLUMNS = TRANSACTIONS.format.columns
+SOURCES = (TRANSACTIONS, CUSTOMERS, PRODUCTS, inventory.source, clicks.source)
 
 
 def test_both_engines_take_in_the_same(tmp_path, spark_url, monkeypatch):
@@ -37,11 +40,11 @@ def test_both_engines_take_in_the_same(tmp_path, spark_url, monkeypatch):
 def _week(engine, landing_root: Path, start: dt.date) -> dict[str, str]:
     shop.generate(landing_root, days=7, rows_per_day=200, seed=3, start=start)
     days = [start + dt.timedelta(days=number) for number in range(14)]
-    for source in (TRANSACTIONS, CUSTOMERS, PRODUCTS):
+    for source in SOURCES:
         taking = ingestion(engine, landing_root, source)
         taking.run(days, run_id="run")
         taking.confirm()
-    names = [bronze_layout(source).name for source in (TRANSACTIONS, CUSTOMERS, PRODUCTS)]
+    names = [bronze_layout(source).name for source in SOURCES]
     tables = {name: engine.collect(engine.read(name)) for name in (*names, FILES.name)}
     assert {"copy", "refused", "ingested"} <= set(tables[FILES.name]["outcome"].to_pylist())
     # Files on disk have etags by inode; a batch is as large as suits the engine.
