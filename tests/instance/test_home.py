@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance
+from dagster import AssetKey, AssetMaterialization, DagsterInstance
 
 from instance.event_storage import BatchedSqliteEventLogStorage
-from instance.home import TEMPLATE, open_instance, prepare_home
+from instance.home import TEMPLATE, copy_home, open_instance, prepare_home
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +94,33 @@ def test_a_moved_home_keeps_its_runs_to_itself(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_copied_home_knows_what_the_other_knows_and_tells_it_nothing(tmp_path):
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    with open_instance(home) as instance:
+        instance.report_runless_asset_event(AssetMaterialization("orders", partition="2024-01-01"))
+        instance.daemon_cursor_storage.set_cursor_values({"cursor": "here"})
+
+    copy_home(home, copy)
+
+    with open_instance(copy) as copied:
+        assert copied.get_materialized_partitions(AssetKey("orders")) == {"2024-01-01"}
+        assert copied.daemon_cursor_storage.get_cursor_values({"cursor"}) == {"cursor": "here"}
+        copied.report_runless_asset_event(AssetMaterialization("orders", partition="2024-01-02"))
+    with open_instance(home) as instance:
+        assert instance.get_materialized_partitions(AssetKey("orders")) == {"2024-01-01"}
+
+
+def test_a_home_that_was_never_used_is_copied_as_one_and_one_without_databases_is_refused(tmp_path):
+    copy_home(tmp_path / "none", tmp_path / "copy")
+    with open_instance(tmp_path / "copy") as copied:
+        assert copied.get_runs_count() == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "dagster.yaml").write_text("storage: {postgres: {}}\n")
+    with pytest.raises(FileNotFoundError, match="keeps its history in no database of its own"):
+        copy_home(elsewhere, tmp_path / "other")
+
+
 def test_processes_may_prepare_the_same_fresh_home_at_once(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=prepare_home, args=(tmp_path,)) for _ in range(3)]
