@@ -8,10 +8,12 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse_assets.gold._measures import ratio
 from lakehouse_assets.gold._sessions import in_sessions
 from lakehouse_assets.gold.dim_products import PRODUCTS
 from lakehouse_assets.history import as_of
 from lakehouse_assets.layers import Reads, gold_table
+from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column, rule
 
 SHARE = "decimal(9,6)"
@@ -25,18 +27,12 @@ class ConversionFunnel(Contract):
 
     business_date: T.DateType = column("day the sessions start; the partition")
     category: T.StringType = column(f"product category; `{UNKNOWN}` where a product has none")
-    viewed: T.LongType = column("sessions with a view of a product", unit="sessions", ge=1)
-    carted: T.LongType = column("of those, sessions that then put a product into the cart", unit="sessions", ge=0)
-    purchased: T.LongType = column("of those, sessions that then bought a product", unit="sessions", ge=0)
-    cart_rate: T.DecimalType(9, 6) = column(  # type: ignore[valid-type]
-        "carted sessions by viewed ones", unit="share", in_range=_RATE
-    )
-    purchase_rate: T.DecimalType(9, 6) = column(  # type: ignore[valid-type]
-        "purchased sessions by carted ones; none where nothing was carted", unit="share", nullable=True, in_range=_RATE
-    )
-    conversion_rate: T.DecimalType(9, 6) = column(  # type: ignore[valid-type]
-        "purchased sessions by viewed ones", unit="share", in_range=_RATE
-    )
+    viewed: T.LongType = metric("viewed", ge=1)
+    carted: T.LongType = metric("carted", ge=0)
+    purchased: T.LongType = metric("purchased", ge=0)
+    cart_rate: T.DecimalType(9, 6) = metric("cart_rate", in_range=_RATE)  # type: ignore[valid-type]
+    purchase_rate: T.DecimalType(9, 6) = metric("purchase_rate", nullable=True, in_range=_RATE)  # type: ignore[valid-type]
+    conversion_rate: T.DecimalType(9, 6) = metric("conversion_rate", in_range=_RATE)  # type: ignore[valid-type]
 
     @rule("no step has more sessions than the one before it")
     @staticmethod
@@ -59,9 +55,9 @@ def conversion_funnel(silver_clicks: DataFrame, gold_dim_products: DataFrame) ->
     return (
         steps.groupBy("business_date", "category")
         .agg(*[F.count(name).alias(name) for name in ("viewed", "carted", "purchased")])
-        .withColumn("cart_rate", _share("carted", "viewed"))
-        .withColumn("purchase_rate", _share("purchased", "carted"))
-        .withColumn("conversion_rate", _share("purchased", "viewed"))
+        .withColumn("cart_rate", _rate("carted", "viewed"))
+        .withColumn("purchase_rate", _rate("purchased", "carted"))
+        .withColumn("conversion_rate", _rate("purchased", "viewed"))
     )
 
 
@@ -88,6 +84,5 @@ def steps_reached(events: DataFrame) -> DataFrame:
     )
 
 
-def _share(part: str, whole: str) -> Column:
-    exact = F.col(part).cast("decimal(18,8)") / F.col(whole).cast("decimal(18,0)")
-    return F.when(F.col(whole) > 0, exact).cast(SHARE)
+def _rate(part: str, whole: str) -> Column:
+    return ratio(F.col(part), F.col(whole), digits=6).cast(SHARE)

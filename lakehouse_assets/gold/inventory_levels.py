@@ -13,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse_assets.gold.dim_products import PRODUCTS
 from lakehouse_assets.history import as_of
 from lakehouse_assets.layers import Reads, gold_table
+from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column, rule
 
 _AFTER, _LOW = "_after", "_low"
@@ -28,17 +29,13 @@ class InventoryLevels(Contract):
 
     business_date: T.DateType = column("day of which it is the end; the partition")
     stock_code: T.StringType = column("product code, upper case")
-    opening: T.LongType = column("stock at the end of the day before; 0 before the first movement", unit="units")
-    received: T.LongType = column("what was delivered", unit="units", ge=0)
-    sold: T.LongType = column("what the warehouse booked as sold", unit="units", ge=0)
-    adjusted: T.LongType = column(
-        "what was put right, by the warehouse or at the till; negative if taken", unit="units"
-    )
-    counted: T.LongType = column("what the day's last count found, if there was one", unit="units", nullable=True, ge=0)
-    corrected: T.LongType = column("what counts found beyond the books, negative if less; 0 without one", unit="units")
-    closing: T.LongType = column(
-        "stock at the end of the day; negative if more was taken than the books had", unit="units"
-    )
+    opening: T.LongType = metric("opening")
+    received: T.LongType = metric("received", ge=0)
+    sold: T.LongType = metric("sold", ge=0)
+    adjusted: T.LongType = metric("adjusted")
+    counted: T.LongType = metric("counted", nullable=True, ge=0)
+    corrected: T.LongType = metric("corrected")
+    closing: T.LongType = metric("closing")
     reorder_level: T.IntegerType = column(
         "stock at which to reorder, as valid at the end of the day; none if nobody has said",
         unit="units",

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse_assets.layers import gold_table
+from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column, rule
 from quality.keys import surrogate_key
 
@@ -21,13 +22,13 @@ class LowStockAlerts(Contract):
     status: T.StringType = column("which way the stock crossed the level", isin=("raised", "resolved"))
     raised_on: T.DateType = column("day from which on stock was low")
     resolved_on: T.DateType = column("first day at whose end it was not any more; none while it is low", nullable=True)
-    closing: T.LongType = column("stock at the end of the day of the crossing", unit="units")
+    closing: T.LongType = metric("closing")
     reorder_level: T.IntegerType = column(
         "stock at which to reorder; none if the alert is resolved because there is no level any more",
         unit="units",
         nullable=True,
     )
-    days_low: T.LongType = column("calendar days from raised to resolved; 0 when raised", unit="days", ge=0)
+    days_low: T.LongType = metric("days_low", ge=0)
 
     @rule("an alert is raised or resolved on the day of its row")
     @staticmethod
