@@ -15,6 +15,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from filelock import FileLock
 
+from lakehouse_assets.definitions import find_tables
 from tests.cli.conftest import lakehouse, land, sales_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,6 +35,11 @@ def balance(root) -> dict[str, Any]:
 
 def version(root, table: str = "silver/transactions") -> int:
     return DeltaTable(root / table).version()
+
+
+def tables(root) -> int:
+    """How many tables there are on disk."""
+    return len([*root.glob("*/*/_delta_log")])
 
 
 def files(root) -> set[Path]:
@@ -76,7 +82,7 @@ def test_every_table_is_optimized_and_says_the_same(busy_lake):
 
     again = lakehouse(busy_lake, "maintain", "optimize", "--all")
 
-    assert again.out == "10 tables left alone: no partition has more than one small file.\n"
+    assert again.out == f"{tables(busy_lake)} tables left alone: no partition has more than one small file.\n"
     received = DeltaTable(busy_lake / "bronze" / "transactions").count()
     lakehouse(busy_lake, "run")
     assert DeltaTable(busy_lake / "bronze" / "transactions").count() == received, "nothing is taken in twice"
@@ -177,7 +183,7 @@ def test_a_vacuum_only_counts_until_it_is_forced(busy_lake):
     everything = files(busy_lake)
     unsafe = ["vacuum", "--retain-hours", "0", "--unsafe"]
 
-    assert lakehouse(busy_lake, "maintain", "vacuum").out == "Nothing to delete in 10 tables.\n"
+    assert lakehouse(busy_lake, "maintain", "vacuum").out == f"Nothing to delete in {tables(busy_lake)} tables.\n"
     counted = lakehouse(busy_lake, "maintain", *unsafe)
     told = lakehouse(busy_lake, "maintain", *unsafe, "--json").data
 
@@ -239,11 +245,11 @@ def test_a_restore_is_told_first_then_done_and_can_be_undone(busy_lake):
     plan = lakehouse(busy_lake, "maintain", "restore", "silver.transactions", "--version", "1", "--json").data
     assert plan["changes"] == [{"partition": [["business_date", "2024-01-01"]], "rows_before": 9, "rows_after": 3}]
     assert (plan["restored"], plan["newest"], version(busy_lake)) == (None, newest, newest)
-    assert [each["table"] for each in plan["rebuild"]] == [
-        "gold.daily_sales_summary",
-        "gold.sales_by_product",
-        "gold.sales_by_region",
-    ]
+    assert {each["table"] for each in plan["rebuild"]} == {
+        table.full_name
+        for table in find_tables()
+        if "silver.transactions" in getattr(table, "inputs", {}).values() and table.layer == "gold"
+    }
     told = lakehouse(busy_lake, "maintain", "restore", "silver.transactions", "--version", "1").out
     assert f"Nothing is changed yet. silver.transactions is at version {newest}; --yes makes version 1" in told
 
@@ -290,7 +296,7 @@ def test_what_follows_from_a_restored_table_is_made_anew_as_told(busy_lake):
     ).data
     assert lakehouse(busy_lake, "query", "--json", daily).data == [{"lines": 9}]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    command = restored["rebuild"][0]["command"]
+    command = next(each["command"] for each in restored["rebuild"] if each["table"] == "gold.daily_sales_summary")
     assert shlex.split(command)[-2:] == ["--partition", "2024-01-01"]
     subprocess.run(
         ["sh", "-c", command],
