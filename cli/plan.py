@@ -14,7 +14,7 @@ from cli.asked import Code, Partitions, as_asked
 from cli.console import FAILED, HELD, OK, CommandError, JsonFlag, err, how_many, number, out, print_json, span, table
 from cli.draining import is_alone
 from cli.landing_state import source_names, why_unroutable
-from cli.run import print_failures, print_held
+from cli.run import print_failures, print_held, refuse_missing_landing
 from resources.landing import open_landing
 from resources.settings import Settings
 from resources.storage import is_local
@@ -60,6 +60,7 @@ def plan(
         raise CommandError("give --file, --partition or --code; each is a run of its own")
     if as_key is not None and len(file or ()) != 1:
         raise CommandError("--as says where one file is to land; give it with that --file")
+    refuse_missing_landing(settings)
     begun = time.monotonic()
     files = [_new_file(settings, given, as_key) for given in file or ()]
     if not is_alone(settings):

@@ -11,7 +11,7 @@ import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from instance.home import copy_home
 from resources.cloning import clone
 from resources.control_totals import SUFFIX
 from resources.data_files import log_actions
+from resources.first_day import hold_first_day
 from resources.landing import open_landing, route
 from resources.storage import is_local, table_uri
 
@@ -109,11 +110,17 @@ def rehearsed(
 
     Raises:
         CommandError: the Dagster home cannot be copied.
+        SettingsError: the lake was made with another first day.
     """
+    if Lake(settings.root).names():
+        hold_first_day(settings.root, settings.start_date)
     with tempfile.TemporaryDirectory(prefix="lakehouse-plan-", ignore_cleanup_errors=True) as scratch:
         copy = _copied(settings, Path(scratch), files)
         before = clone(settings.root, Path(copy.root))
         drained = rehearse(copy, partitions)
+        drained.errors = [
+            replace(each, message=each.message.replace(copy.root, settings.root)) for each in drained.errors
+        ]
         lake = Lake(copy.root)
         result = Rehearsed(drained, _held(lake, drained))
         there = {*lake.names()}

@@ -47,7 +47,7 @@ def run(*, partition: Partitions = None, code: Code = False, as_json: JsonFlag =
     the next run goes on. 130: stopped by Ctrl-C, the same.
     """
     settings = Settings.load()
-    _refuse_missing_landing(settings)
+    refuse_missing_landing(settings)
     begun = time.monotonic()
     with alone(settings):
         asked = as_asked(settings, partition, code=code)
@@ -65,7 +65,7 @@ def run(*, partition: Partitions = None, code: Code = False, as_json: JsonFlag =
     raise typer.Exit(FAILED if drained.errors else HELD if held else OK)
 
 
-def _refuse_missing_landing(settings: Settings) -> None:
+def refuse_missing_landing(settings: Settings) -> None:
     """Refuse a landing zone that was named and is not there: nothing would ever land in it."""
     named = "landing" in settings.model_fields_set
     if named and is_local(settings.landing) and not Path(settings.landing).is_dir():
