@@ -23,7 +23,8 @@ class Inventory(Contract):
     )
     movement_type: T.StringType = column("what moved the stock", source="movement_type", isin=MOVEMENT_TYPES)
     quantity: T.IntegerType = column(
-        "units added, negative when taken; of a count the units there are",
+        "what was added, negative when taken; of a count what there is",
+        unit="units",
         source="quantity",
         in_range={"min_value": -1_000_000, "max_value": 1_000_000},
     )
