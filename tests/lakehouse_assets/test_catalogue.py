@@ -19,9 +19,16 @@ from lakehouse_assets.silver.transactions import transactions
 from quality.audit import DayTally
 from quality.publication import Publication, Waived
 from quality.quarantine import QUARANTINE
+from tests.line import Line
 from tests.scenario import day
 
 TABLES = [table.full_name for table in find_tables()]
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """The definitions of every table, over an empty lake."""
+    return Line(tmp_path_factory.mktemp("lake") / "landing", tables=TABLES)
 
 
 def node(line, table):
