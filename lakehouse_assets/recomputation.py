@@ -149,8 +149,8 @@ class Recomputation:
         here, due = self._sides(table, partitions)
         partition, key = table.partition_column, self._key(table)
         sides = [
-            frame.select(
-                *key,
+            frame.select(  # Sail plans no union of columns whose comments differ; what is computed has none
+                *[F.coalesce(F.col(name), F.lit(None)).alias(name) for name in key],
                 row_hash(table.terms.contract).alias(_HASH),
                 F.lit(is_here).alias(_HERE),
                 F.lit(1 - is_here).alias(_DUE),
