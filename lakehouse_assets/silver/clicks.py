@@ -10,6 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse_assets.layers import silver_table
 from quality.casting import typed
 from quality.contract import Contract, column, rule
+from quality.day_rules import duplicates
 
 EVENT_TYPES = ("view", "cart", "purchase")
 
@@ -40,9 +41,12 @@ class Clicks(Contract):
         source="context",
         nullable=True,
         str_startswith="{",
+        str_endswith="}",
         when_broken="warn",
     )
     business_date: T.DateType = column("day of the event; the partition")
+
+    day_rules = (duplicates(at_most=0.10),)
 
     @rule("what is put into the cart or bought is a product")
     @staticmethod

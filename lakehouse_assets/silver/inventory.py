@@ -10,6 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse_assets.layers import silver_table
 from quality.casting import typed
 from quality.contract import Contract, column, rule
+from quality.day_rules import duplicates
 
 MOVEMENT_TYPES = ("receipt", "sale", "adjustment", "count")
 
@@ -30,6 +31,8 @@ class Inventory(Contract):
     )
     moved_at: T.TimestampType = column("time of the movement, UTC", source="moved_at")
     business_date: T.DateType = column("day of the movement; the partition")
+
+    day_rules = (duplicates(at_most=0.10),)
 
     @rule("a receipt adds stock")
     @staticmethod

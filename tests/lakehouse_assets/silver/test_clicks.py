@@ -54,8 +54,9 @@ def test_an_event_is_judged_by_the_contract(engine, changed, rules):
     ("changed", "warned"),
     [
         ({"url": "javascript:void(0)"}, ["url:str_matches"]),
-        ({"context": "none"}, ["context:str_startswith"]),
-        ({"context": [1, 2]}, ["context:str_startswith"]),
+        ({"context": "none"}, ["context:str_endswith", "context:str_startswith"]),
+        ({"context": [1, 2]}, ["context:str_endswith", "context:str_startswith"]),
+        ({"context": '{"screen": {'}, ["context:str_endswith"]),
     ],
 )
 def test_what_is_odd_about_an_event_is_said_and_the_event_is_kept(engine, changed, warned):
