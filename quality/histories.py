@@ -26,8 +26,7 @@ from quality.audit import Audit, DayTally, HeldError
 from quality.contents import fitted
 from quality.contract import columns_of, spark_schema
 from quality.judge import judge_derived
-from quality.ledger import LEDGER, ledger_lines
-from quality.publication import AFFECTED, Publication, spans
+from quality.publication import AFFECTED, Publication, spans, write_ledger
 from resources.engine import MissingTableError
 from resources.predicates import Predicate
 
@@ -116,7 +115,7 @@ def publish_history(
     result = Publication()
     if not touched and dimension.is_written:
         result.unchanged = set(days)
-        _write_ledger(engine, terms, result, dimension.rows_of(days), run_id)
+        write_ledger(engine, terms, dimension.rows_of(days), result, run_id)
         return result
     audit = Audit(BUSINESS_DATE, {day: DayTally() for day in days}, terms.policy, contract=terms.contract, strict=True)
     judged = judge_derived(dimension.due(transform, touched), terms.contract, tables=engine.read, report=report)
@@ -127,7 +126,7 @@ def publish_history(
         whole = "; ".join(f"{day}: {why}" for day, why in sorted(reasons.items()))
         result.held = {day: reasons.get(day, f"it is published with others: {whole}") for day in days}
         result.tallies = {day: audit.tallies[day] for day in days}
-        _write_ledger(engine, terms, result, result.tallies, run_id)
+        write_ledger(engine, terms, result.tallies, result, run_id)
         return result
     before = engine.collect(dimension.there(touched)).cast(after.schema)
     change = _Change(history, before.to_pylist(), after.to_pylist())
@@ -149,7 +148,7 @@ def publish_history(
     result.tallies = {day: audit.tallies[day] for day in days if day not in result.unchanged}
     # A day that needs no commit has its line, too: it may have been held before, or a run may have died before that.
     others = dimension.rows_of(change.days - {*days})
-    _write_ledger(engine, terms, result, {**{day: audit.tallies[day] for day in days}, **others}, run_id)
+    write_ledger(engine, terms, {**{day: audit.tallies[day] for day in days}, **others}, result, run_id)
     return result
 
 
@@ -416,18 +415,3 @@ class _Change:
 
 def _first_seen(versions: Sequence[dict[str, Any]]) -> dt.datetime | None:
     return versions[0][FIRST_SEEN_AT] if versions else None
-
-
-def _write_ledger(
-    engine: Engine, terms: Terms, result: Publication, tallies: Mapping[dt.date, DayTally], run_id: str
-) -> None:
-    lines = ledger_lines(
-        terms.name,
-        tallies,
-        result.held,
-        run_id=run_id,
-        recorded_at=dt.datetime.now(tz=dt.UTC),
-        version=engine.version(terms.name) if result.version is None else result.version,
-        rules_version=terms.rules_version,
-    )
-    engine.append(LEDGER, lines, metadata={"run_id": run_id})

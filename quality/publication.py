@@ -152,7 +152,7 @@ def publish_received(
         _note_waived(judged, terms.policy, result)
         standing = Standing(judged.versions, judged.decided, terms.rules_version, dt.datetime.now(tz=dt.UTC))
         result.rewritten |= _write_quarantine(engine, terms.name, rejected, part, standing, run_id)
-        _write_ledger(engine, terms, audit, result.version, run_id)
+        write_ledger(engine, terms, audit.tallies, result, run_id)
         result.rejected.append(rejected)
         report(_sentence(terms.name, part, audit))
     return result
@@ -229,28 +229,33 @@ def publish_derived(
     A partition with a row that a rule rejects is held.
     """
     result = Publication()
-    result.unchanged = unchanged(engine, terms, frame, partitions)
-    partitions = [day for day in partitions if day not in result.unchanged]
-    if not partitions:
-        return result
-    if result.unchanged:
-        frame = _only(frame, partitions, terms.partition_column)
-    audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
-    judged = judge_derived(frame, terms.contract, tables=engine.read, report=report)
-    _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
-    _write_ledger(engine, terms, audit, result.version, run_id)
+    same = _unchanged(engine, terms, frame, partitions)
+    result.unchanged = set(same)
+    partitions = [day for day in partitions if day not in same]
+    if partitions:
+        audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
+        if same:
+            frame = _only(frame, partitions, terms.partition_column)
+        judged = judge_derived(frame, terms.contract, tables=engine.read, report=report)
+        _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
+    # A partition that was held, and whose rows are again those published before, is held no more.
+    write_ledger(engine, terms, {**result.tallies, **same}, result, run_id)
     return result
 
 
-def unchanged(engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date]) -> set[dt.date]:
+def _unchanged(
+    engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date]
+) -> dict[dt.date, DayTally]:
     """Return the partitions of which a frame has exactly the rows that are there, or none where none are."""
     column, wanted = terms.partition_column, set(partitions)
     there = [day for day in engine.dates(terms.name, column) if day in wanted]
     if not there:
-        return set()
+        return {}
     before = digests(engine, engine.read(terms.name, Predicate(column, tuple(there))), terms.contract, column)
     after = digests(engine, _only(frame, partitions, column), terms.contract, column)
-    return {day for day in partitions if before.get(day) == after.get(day)}
+    return {
+        day: DayTally(published=before.get(day, (0, 0))[0]) for day in partitions if before.get(day) == after.get(day)
+    }
 
 
 def spans(days: Iterable[dt.date]) -> str:
@@ -353,15 +358,17 @@ def _write_quarantine(
     return set(rows.column("business_date").to_pylist())
 
 
-def _write_ledger(engine: Engine, terms: Terms, audit: Audit, version: int | None, run_id: str) -> None:
-    now = dt.datetime.now(tz=dt.UTC)
+def write_ledger(
+    engine: Engine, terms: Terms, tallies: Mapping[dt.date, DayTally], result: Publication, run_id: str
+) -> None:
+    """Write a line for each partition that has a tally; the version is the newest where nothing was committed."""
     lines = ledger_lines(
         terms.name,
-        audit.tallies,
-        audit.reasons(),
+        tallies,
+        result.held,
         run_id=run_id,
-        recorded_at=now,
-        version=version,
+        recorded_at=dt.datetime.now(tz=dt.UTC),
+        version=engine.version(terms.name) if result.version is None else result.version,
         rules_version=terms.rules_version,
     )
     engine.append(LEDGER, lines, metadata={"run_id": run_id})

@@ -15,7 +15,7 @@ from lakehouse_assets.silver.transactions import transactions
 from quality import publication
 from quality.contract import Contract, column
 from quality.judge import Policy
-from quality.publication import Terms, publish_derived, publish_received
+from quality.publication import Terms, publish_derived, publish_received, unreported
 from quality.rules import rules_version
 from resources.engine import TableError
 from resources.storage import table_uri
@@ -280,6 +280,30 @@ def test_a_derived_row_outside_its_partitions_is_refused_and_nothing_is_committe
     with pytest.raises(TableError, match=r"gold\.example"):
         publish_derived(engine, DERIVED, frame, [day(1)], run_id="run")
     assert engine.version("gold.example") is None
+
+
+@on_both
+def test_a_derived_partition_whose_rows_are_what_they_were_gets_no_version(engine):
+    days = [day(1), day(2), day(3)]
+    publish_derived(engine, DERIVED, derived(engine, (day(1), "UK", 1), (day(2), "UK", 2)), days, run_id="first")
+    before = engine.version("gold.example")
+    again = publish_derived(engine, DERIVED, derived(engine, (day(2), "UK", 2), (day(1), "UK", 1)), days, run_id="same")
+    assert (again.unchanged, again.tallies, engine.version("gold.example")) == ({*days}, {}, before)
+    other = publish_derived(
+        engine, DERIVED, derived(engine, (day(1), "UK", 1), (day(2), "UK", 3)), days, run_id="other"
+    )
+    assert (other.published, other.unchanged) == ([day(2)], {day(1), day(3)})
+    assert unreported(engine, "gold.example", before) == [day(2)]
+
+
+def test_a_held_derived_partition_that_comes_to_its_published_rows_again_is_held_no_more(engine):
+    good, bad = (derived(engine, (day(1), "UK", money)) for money in (1, -1))
+    verdicts = []
+    for frame in (good, bad, good):
+        publish_derived(engine, DERIVED, frame, [day(1)], run_id="run")
+        lines = rows(engine, "system.row_ledger", "recorded_at", "verdict", "published")
+        verdicts.append(max(lines)[1:])
+    assert verdicts == [("published", 1), ("held", 0), ("published", 1)]
 
 
 @on_both

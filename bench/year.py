@@ -1,0 +1,149 @@
+"""What a day more costs in a lake of many days: CPU seconds after a month and after a year, in one run.
+
+Two lakes are made of the same shop, all five sources, one with a month of it and one with a year. Then the next days
+land in both, one at a time and in turn, and are brought to gold as `lakehouse run` does. What the tables' steps cost is
+counted apart from the whole, in which Dagster looks for what is due among all the partitions there are.
+
+    python -m bench.year [--days 31 365] [--rows 500] [--more 5] [--tables] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import logging
+import os
+import shutil
+import statistics
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from instance.home import open_instance
+from lakehouse_assets.definitions import build_defs, find_tables
+from lakehouse_assets.layers import BronzeTable
+from resources.lakehouse import Lakehouse
+from resources.settings import Settings
+from sensors.drain import drain
+from shop import generate
+
+START = dt.date(2024, 1, 1)
+SEED = 11
+
+
+@dataclass
+class Lake:
+    """A lake, the shop's files that have not landed in it yet, and what its tables have cost.
+
+    Attributes:
+        costs: CPU seconds by table, of each day that was counted.
+    """
+
+    root: Path
+    days: int
+    files: dict[dt.date, list[Path]]
+    costs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        """Build the definitions."""
+        self.settings = Settings(root=str(self.root), landing=str(self.root / "landing"), start_date=START)
+        self.lakehouse = Lakehouse.of(self.settings)
+        self.definitions = build_defs(self.settings)
+        self.sources = [table.source for table in find_tables() if isinstance(table, BronzeTable)]
+
+    def land(self, days: range) -> None:
+        """Copy the files of some days, counted from the first, into the landing zone."""
+        for day in (START + dt.timedelta(number) for number in days):
+            for file in self.files.get(day, ()):
+                place = self.root / "landing" / file.parent.name / file.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, place)
+
+    def drain(self) -> tuple[float, dict[str, float]]:
+        """Bring to gold what has landed and return the CPU seconds, in all and by table."""
+        found: dict[str, float] = defaultdict(float)
+        since = [time.process_time(), "dagster"]
+
+        def heard(table: str, message: str) -> None:
+            if not message:
+                found[str(since[1])] += time.process_time() - float(since[0])
+                since[:] = [time.process_time(), table]
+
+        start = time.process_time()
+        with closing(open_instance(self.settings.dagster_home)) as instance:
+            drained = drain(
+                self.definitions,
+                self.lakehouse,
+                self.sources,
+                instance,
+                started=lambda _: heard("dagster", ""),
+                heard=heard,
+            )
+        if drained.errors:
+            raise RuntimeError("; ".join(map(str, drained.errors)))
+        return time.process_time() - start, found
+
+
+def shop_files(folder: Path, days: int, rows: int) -> dict[dt.date, list[Path]]:
+    """Make a shop and return its files by landing date."""
+    generate(folder, days=days, rows_per_day=rows, seed=SEED, start=START)
+    found = defaultdict(list)
+    for file in sorted(folder.glob("*/*")):
+        if not file.parent.name.startswith("."):
+            found[dt.date.fromisoformat(file.name[:10])].append(file)
+    return found
+
+
+def main() -> None:
+    """Measure and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, nargs=2, default=(31, 365), help="of the smaller lake and the larger one")
+    parser.add_argument("--rows", type=int, default=500, help="invoice lines of a day")
+    parser.add_argument("--more", type=int, default=5, help="days that land then and count, after one that does not")
+    parser.add_argument("--tables", action="store_true", help="by table, too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
+        files = shop_files(Path(folder, "shop"), max(given.days) + given.more + 1, given.rows)
+        lakes = [Lake(Path(folder, f"lake_{days}"), days, files) for days in given.days]
+        for lake in lakes:
+            lake.land(range(lake.days))
+            lake.drain()
+        whole: dict[int, list[float]] = defaultdict(list)
+        tables: dict[int, dict[str, list[float]]] = {lake.days: defaultdict(list) for lake in lakes}
+        for more in range(given.more + 1):
+            for lake in lakes:
+                lake.land(range(lake.days + more, lake.days + more + 1))
+                cost, by_table = lake.drain()
+                if more:
+                    whole[lake.days].append(cost)
+                    for table, seconds in by_table.items():
+                        tables[lake.days][table].append(seconds)
+    small, large = given.days
+    middle = {days: statistics.median(costs) for days, costs in whole.items()}
+    by_table = {
+        table: {days: sum(tables[days].get(table, [])) / given.more for days in given.days}
+        for table in sorted({*tables[small], *tables[large]})
+    }
+    if given.json:
+        print(json.dumps({"cpu_s": middle, "tables": by_table}))
+        return
+    print(f"{'a day more, CPU s':28}{f'at {small} days':>14}{f'at {large} days':>14}{'ratio':>8}")
+    rows = {"all of it": middle}
+    rows["the tables' steps"] = {
+        days: sum(costs[days] for table, costs in by_table.items() if table != "dagster") for days in given.days
+    }
+    for name, costs in {**rows, **(by_table if given.tables else {})}.items():
+        print(f"{name:28}{costs[small]:14.2f}{costs[large]:14.2f}{costs[large] / (costs[small] or 1e-9):8.2f}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TZ", "UTC")
+    main()
