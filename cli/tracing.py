@@ -146,8 +146,10 @@ class Tracer:
         if table.layer == "silver":
             return Traced(table, rows, by, records=self._records(table, rows))
         whole = self.again.inputs(table, partitions_of(table, rows)) or {}
-        for shared in self._ways(table, rows, whole):
+        for shared, with_partition in self._ways(table, rows, whole):
             narrow = self._narrowed(table, rows, whole, shared)
+            if with_partition:
+                narrow = self._with_partition(table, rows, whole, narrow)
             if self._is_enough(table, rows, whole, narrow):
                 break
         else:
@@ -203,23 +205,46 @@ class Tracer:
 
     def _ways(
         self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame]
-    ) -> Iterator[dict[str, tuple[str, ...]]]:
-        """Return columns by which the rows behind rows may be found, by the parameter, the most likely ones first."""
+    ) -> Iterator[tuple[dict[str, tuple[str, ...]], bool]]:
+        """Return columns by which the rows behind rows may be found, by the parameter, the most likely ones first.
+
+        With them, whether all rows of the partition are behind a row, too: a balance has one for each that it knows of
+        on a day on which anything else has happened.
+        """
         usual = {
             parameter: self._named_by(table, parameter, {*frame.columns}.intersection(rows.column_names))
             for parameter, frame in whole.items()
         }
-        yield usual
         wide = [
             parameter
             for parameter in whole
             if (parameter in table.reads or own_parameter(table))
             and not isinstance(self.again.tables[table.inputs[parameter]], HistoryTable)
         ]
+        is_narrow = all(usual[parameter] for parameter in wide)
+        if is_narrow:
+            yield usual, False
+        if own_parameter(table):
+            yield usual, True
+            return
         names = [name for parameter in wide for name in whole[parameter].columns if name in rows.column_names]
         for name in dict.fromkeys(names):
             if _names_something(rows.schema.field(name).type):
-                yield usual | {each: (name,) for each in wide if name in whole[each].columns}
+                yield usual | {each: (name,) for each in wide if name in whole[each].columns}, False
+        if not is_narrow:
+            yield usual, False
+
+    def _with_partition(
+        self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame], narrow: Mapping[str, DataFrame]
+    ) -> dict[str, DataFrame]:
+        """Return narrowed inputs with all rows of the same partitions, where they are not read whole."""
+        found = dict(narrow)
+        for parameter, name in table.inputs.items():
+            column = self.again.tables[name].partition_column
+            if column == table.partition_column and name != table.full_name and not reads_of(table, parameter).whole:
+                same = self.again.semi_joined(whole[parameter], rows, [column])
+                found[parameter] = narrow[parameter].unionByName(same).distinct()
+        return found
 
     def _named_by(self, table: ContractTable, parameter: str, columns: Collection[str]) -> tuple[str, ...]:
         """Return the columns by which a row names those it is made from, of the columns that they share."""
