@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from lakehouse_assets.gold.daily_sales_summary import daily_sales_summary
 from lakehouse_assets.silver.transactions import transactions
 from tests.frames import TEN_LINES, bronze_transactions, first_seen, picked
-from tests.scenario import day, sale
+from tests.line import Line
+from tests.scenario import day, rows, sale
 
 MEASURES = ("business_date", "orders", "lines", "units", "gross_sales", "returns", "net_sales", "customers")
 
@@ -63,3 +66,19 @@ def test_a_customer_is_new_on_the_day_of_their_first_line_and_returns_on_others(
 
 def test_a_day_without_lines_has_no_row(engine):
     assert daily_sales_summary(transactions(bronze_transactions(engine, [])), first_seen(engine, {})).count() == 0
+
+
+@pytest.mark.slow
+def test_a_line_that_arrives_late_makes_its_customer_new_on_its_day_and_a_returning_one_after(landing_root):
+    shop = Line(landing_root, tables=("gold.daily_sales_summary", "gold.monthly_sales_summary"))
+    shop.land(4, sale("4", at="2011-03-04 10:00:00"), sale("5", at="2011-03-04 10:00:00", CustomerID="13047"))
+    shop.drain()
+    columns = ("business_date", "customers", "new_customers", "returning_customers")
+    engine = shop.lakehouse.engine
+    assert rows(engine, "gold.daily_sales_summary", *columns) == [(day(4), 2, 2, 0)]
+
+    shop.land(2, sale("2", at="2011-03-02 10:00:00"))
+    shop.drain()
+
+    assert rows(engine, "gold.daily_sales_summary", *columns) == [(day(2), 1, 1, 0), (day(4), 2, 1, 1)]
+    assert rows(engine, "gold.monthly_sales_summary", "month_start", *columns[1:]) == [(day(1), 2, 2, 0)]

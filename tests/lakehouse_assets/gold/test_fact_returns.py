@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import pytest
+
 from lakehouse_assets.gold.fact_returns import fact_returns
 from lakehouse_assets.silver.transactions import transactions
 from tests.frames import bronze_transactions, picked
-from tests.scenario import sale
+from tests.line import Line
+from tests.scenario import day, rows, sale
 
 
 def line(invoice: str, at: str, quantity: int, **changed: str) -> dict:
@@ -84,3 +87,21 @@ def test_several_cancellations_may_be_of_one_sale_and_each_is_here_once(engine):
     lines = [line("1", "2011-03-01 09:00:00", 6), line("2", "2011-03-01 08:00:00", 6)]
     lines += [line(f"C{number}", f"2011-03-0{number} 09:00:00", -6) for number in (3, 4, 5)]
     assert linked(engine, *lines) == [("C3", "1", 2), ("C4", "1", 3), ("C5", "1", 4)]
+
+
+@pytest.mark.slow
+def test_a_sale_that_arrives_after_its_cancellation_is_found_and_no_other_day_is_rewritten(landing_root):
+    shop = Line(landing_root, tables=("gold.fact_returns",))
+    shop.land(5, sale("C1", at="2011-03-05 10:00:00", Quantity="-2"))
+    shop.land(6, sale("C2", at="2011-03-06 10:00:00", Quantity="-7"))
+    shop.drain()
+    found = ("business_date", "is_linked", "days_since_sale")
+    engine, before = shop.lakehouse.engine, shop.files("gold.fact_returns")
+    assert rows(engine, "gold.fact_returns", *found) == [(day(5), False, None), (day(6), False, None)]
+
+    shop.land(3, sale("3", at="2011-03-03 10:00:00", Quantity="6"))
+    shop.drain()
+
+    assert rows(engine, "gold.fact_returns", *found) == [(day(5), True, 2), (day(6), False, None)]
+    after = shop.files("gold.fact_returns")
+    assert {place for place in after if after[place] != before.get(place)} == {"business_date=2011-03-05"}
