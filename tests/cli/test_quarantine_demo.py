@@ -16,13 +16,15 @@ import pyarrow as pa
 import pytest
 
 from cli.lake import Lake
+from lakehouse_assets.bronze.clicks import clicks
+from lakehouse_assets.bronze.inventory import inventory
 from shop.answer_key import read_answer_key
 from tests.cli.conftest import lakehouse
 from tests.cli.test_demo import versions
 from tests.contents import content_hashes
 from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, parquet_bytes
 
-SOURCES = {source.name: source for source in (TRANSACTIONS, CUSTOMERS, PRODUCTS)}
+SOURCES = {source.name: source for source in (TRANSACTIONS, CUSTOMERS, PRODUCTS, inventory.source, clicks.source)}
 WHY = ("--reason", "list of the shop", "--by", "ada")
 
 
@@ -64,6 +66,24 @@ def sound(source: str, day: str, number: int) -> dict[str, str]:
             "reorder_level": "20",
             "updated_at": f"{day} {clock}",
         },
+        "inventory": {
+            "movement_id": f"fix-{number}",
+            "stock_code": "20000",
+            "movement_type": "sale",
+            "quantity": "-2",
+            "moved_at": f"{day} {clock}",
+        },
+        "clicks": {
+            "event_id": f"fix-{number}",
+            "session_id": f"s-fix-{number}",
+            "user_id": "17850",
+            "event_type": "view",
+            "stock_code": "20000",
+            "url": "https://shop.example/p/20000",
+            "ts": f"{day}T{clock}Z",
+            "user_agent": "as the shop remembers",
+            "context": '{"referrer":null}',
+        },
     }[source]
 
 
@@ -78,7 +98,8 @@ def corrections(rows: list[dict]) -> dict[str, dict[str, str]]:
             ),
             country="Country",
         ),
-        **{source: {name: name for name in columns_of(source)} for source in ("customers", "products")},
+        **{source: {name: name for name in columns_of(source)} for source in ("customers", "products", "inventory")},
+        "clicks": {"clicked_at" if name == "ts" else name: name for name in columns_of("clicks")},
     }
     found = {}
     for number, row in enumerate(rows):
