@@ -14,6 +14,7 @@ import datetime as dt
 import json
 import logging
 import os
+import re
 import shutil
 import statistics
 import tempfile
@@ -21,7 +22,7 @@ import time
 import warnings
 from collections import defaultdict
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from instance.home import open_instance
@@ -34,20 +35,17 @@ from shop import generate
 
 START = dt.date(2024, 1, 1)
 SEED = 11
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass
 class Lake:
-    """A lake, the shop's files that have not landed in it yet, and what its tables have cost.
-
-    Attributes:
-        costs: CPU seconds by table, of each day that was counted.
-    """
+    """A lake of some days, and the shop's files by landing date."""
 
     root: Path
+    shop: Path
     days: int
     files: dict[dt.date, list[Path]]
-    costs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         """Build the definitions."""
@@ -60,9 +58,9 @@ class Lake:
         """Copy the files of some days, counted from the first, into the landing zone."""
         for day in (START + dt.timedelta(number) for number in days):
             for file in self.files.get(day, ()):
-                place = self.root / "landing" / file.parent.name / file.name
+                place = self.root / "landing" / file
                 place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, place)
+                shutil.copy(self.shop / file, place)
 
     def drain(self) -> tuple[float, dict[str, float]]:
         """Bring to gold what has landed and return the CPU seconds, in all and by table."""
@@ -93,9 +91,9 @@ def shop_files(folder: Path, days: int, rows: int) -> dict[dt.date, list[Path]]:
     """Make a shop and return its files by landing date."""
     generate(folder, days=days, rows_per_day=rows, seed=SEED, start=START)
     found = defaultdict(list)
-    for file in sorted(folder.glob("*/*")):
-        if not file.parent.name.startswith("."):
-            found[dt.date.fromisoformat(file.name[:10])].append(file)
+    for file in sorted(folder.glob("[!.]*/**/*.*")):
+        if file.is_file() and (day := _DAY.search(str(file.relative_to(folder)))):
+            found[dt.date.fromisoformat(day[0])].append(file.relative_to(folder))
     return found
 
 
@@ -111,8 +109,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
-        files = shop_files(Path(folder, "shop"), max(given.days) + given.more + 1, given.rows)
-        lakes = [Lake(Path(folder, f"lake_{days}"), days, files) for days in given.days]
+        shop = Path(folder, "shop")
+        files = shop_files(shop, max(given.days) + given.more + 1, given.rows)
+        lakes = [Lake(Path(folder, f"lake_{days}"), shop, days, files) for days in given.days]
         for lake in lakes:
             lake.land(range(lake.days))
             lake.drain()
