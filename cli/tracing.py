@@ -145,7 +145,7 @@ class Tracer:
             return Traced(table, rows, by)
         if table.layer == "silver":
             return Traced(table, rows, by, records=self._records(table, rows))
-        whole = self.again.inputs(table, partitions_of(table, rows)) or {}
+        whole = self._inputs(table, partitions_of(table, rows))
         for shared, with_partition in self._ways(table, rows, whole):
             narrow = self._narrowed(table, rows, whole, shared)
             if with_partition:
@@ -168,6 +168,18 @@ class Tracer:
             else:
                 inputs[parameter] = self.trace(source, found, shared[parameter])
         return Traced(table, rows, by, inputs)
+
+    def _inputs(self, table: ContractTable, partitions: Sequence[dt.date]) -> dict[str, DataFrame]:
+        """Return the inputs that some partitions are made from; what came after them is not behind a balance."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        frames = self.again.inputs(table, partitions) or {}
+        if own_parameter(table):
+            for parameter, name in table.inputs.items():
+                column = self.again.tables[name].partition_column
+                if column == table.partition_column and not reads_of(table, parameter).whole:
+                    frames[parameter] = frames[parameter].where(F.col(column) <= F.lit(max(partitions)))
+        return frames
 
     def _narrowed(
         self,

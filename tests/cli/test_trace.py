@@ -23,7 +23,7 @@ from quality.publication import Terms, publish_derived
 from resources.settings import Settings
 from tests import real_data
 from tests.cli.conftest import lakehouse, land, sales_of
-from tests.scenario import day
+from tests.scenario import csv_bytes, day
 
 DAILY = ("trace", "gold.daily_sales_summary", "--key", "business_date=2024-01-02")
 PRODUCT = ("trace", "gold.sales_by_product", "--key", "business_date=2024-01-02", "--key", "stock_code=85123A")
@@ -144,6 +144,25 @@ def test_a_tampered_version_of_a_customer_does_not_verify_below_its_fact(own_lak
     assert {(each["table"], each["column"]) for each in found.data["differences"]} == {
         ("gold.dim_customers", "first_seen_at")
     }
+
+
+def test_a_stock_level_leads_to_what_has_moved_its_product_by_then(own_lake):
+    columns = ("movement_id", "stock_code", "movement_type", "quantity", "moved_at")
+    moved = [("2024-01-01", "A", "10"), ("2024-01-02", "B", "5"), ("2024-01-03", "A", "2")]
+    for date, product, quantity in moved:
+        line = dict(zip(columns, (date, product, "receipt", quantity, f"{date} 10:00:00"), strict=True))
+        file = own_lake / "landing" / "inventory" / f"{date}.csv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(csv_bytes([line], columns))
+    assert lakehouse(own_lake, "run").code == 3  # the held day of transactions
+    keys = ("--key", "business_date=2024-01-02", "--key", "stock_code=A")  # a day on which it has not moved itself
+    found = lakehouse(own_lake, "trace", "gold.inventory_levels", *keys, "--verify", "--json")
+    assert (found.code, found.data["verified"], found.data["rows"][0]["closing"]) == (0, True, 10)
+    movements = found.data["inputs"][0]
+    assert sorted((row["stock_code"], row["movement_id"]) for row in movements["rows"]) == [
+        ("A", "2024-01-01"),
+        ("B", "2024-01-02"),  # without it the day would not be there
+    ]
 
 
 def test_a_row_of_silver_leads_to_its_record(ask, small_lake):
