@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import find_tables
-from lakehouse_assets.layers import BronzeTable, ContractTable
+from lakehouse_assets.layers import BronzeTable, ContractTable, HistoryTable
 from lakehouse_assets.lineage import Lineage
 from lakehouse_assets.plans import LineageError, TableColumn
 from quality.contract import columns_of
@@ -168,8 +168,10 @@ def rows_of(table, chance):
     if isinstance(table, BronzeTable):
         return received(table, chance)
     columns = columns_of(table.terms.contract)
-    key = table.terms.policy.key
-    single = [name for name in key if name != table.partition_column] if len(key) <= 2 else []
+    # Of a member one version: versions that overlap, as random ones would, are of no dimension.
+    key = (table.history.natural_key,) if isinstance(table, HistoryTable) else table.terms.policy.key
+    single = [name for name in table.terms.policy.key if name != table.partition_column]
+    single = single if len(table.terms.policy.key) <= 2 else []
     rows = {}
     for number in range(ROWS):
         row = {column.name: a_value(column, chance) for column in columns}
