@@ -21,7 +21,6 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +72,7 @@ class Lake:
                 since[:] = [time.process_time(), table]
 
         start = time.process_time()
-        with closing(open_instance(self.settings.dagster_home)) as instance:
+        with open_instance(self.settings.dagster_home) as instance:
             drained = drain(
                 self.definitions,
                 self.lakehouse,
