@@ -234,7 +234,7 @@ class _Walk:
             self._frames[number] = _RELATIONS[kind](self, getattr(relation, kind))
         return self._frames[number]
 
-    def read(self, read: Any) -> _Frame:
+    def table(self, read: Any) -> _Frame:
         table = read.named_table.unparsed_identifier
         return _Frame(
             tuple(
@@ -528,7 +528,7 @@ def _own_name(expression: Any) -> str:
 _GROUPS = {Aggregate.GROUP_TYPE_GROUPBY, Aggregate.GROUP_TYPE_ROLLUP, Aggregate.GROUP_TYPE_CUBE}
 _ONE_SIDED = {Join.JOIN_TYPE_LEFT_SEMI, Join.JOIN_TYPE_LEFT_ANTI}
 _RELATIONS: Mapping[str, Callable[[_Walk, Any], _Frame]] = {
-    "read": _Walk.read,
+    "read": _Walk.table,
     "range": _Walk.numbers,
     "project": _Walk.project,
     "with_columns": _Walk.with_columns,

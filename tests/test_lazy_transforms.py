@@ -40,6 +40,7 @@ ASKS_THE_ENGINE = {
     "quality/audit.py": "counts of a write by partition and outcome, and its rejected rows",
     "quality/backtest.py": "what was said of past days, and the sums of a few tables",
     "lakehouse_assets/recomputation.py": "hashes of partitions, and the few rows that differ",
+    "quality/contents.py": "counts and digests of partitions",
     "quality/current.py": "counts of bronze rows by file version and day",
     "quality/day_rules.py": "counts and sums of earlier days",
     "quality/histories.py": "the histories of the members that some days touch",
