@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lakehouse_assets.layers import BronzeTable, ContractTable, Reads, Table
+from lakehouse_assets.layers import ContractTable, Reads, Table
 from lakehouse_assets.partitions import partition_of, partitions_behind, shifted
 from quality.contract import spark_schema
 from resources.predicates import Predicate
@@ -132,10 +132,6 @@ def _before(engine: Engine, table: ContractTable, partitions: Sequence[dt.date] 
 
 def _nothing(engine: Engine, table: Table) -> DataFrame:
     """Return no rows, with a table's columns."""
-    if isinstance(table, ContractTable):
-        return engine.session().createDataFrame([], spark_schema(table.terms.contract))
-    if isinstance(table, BronzeTable):
-        from resources.bronze_rows import bronze_layout
-
-        return engine.session().createDataFrame(bronze_layout(table.source).schema.empty_table())
-    raise TypeError(f"{table.full_name} is no input: the runs of other tables write it")
+    if not isinstance(table, ContractTable):
+        raise TypeError(f"{table.full_name} has no contract that says what columns it would have")
+    return engine.session().createDataFrame([], spark_schema(table.terms.contract))
