@@ -169,7 +169,12 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                 )
         if table.layer == "silver":
             _report_quarantined(context, publication)
-        yield from _report_published(context, table, publication, cost)
+        followers = [
+            other
+            for other in tables.values()
+            if isinstance(other, ContractTable) and other is not table and table.full_name in other.inputs.values()
+        ]
+        yield from _report_published(context, table, followers, publication, cost)
 
     asset: dg.AssetsDefinition = dg.asset(
         **_declaration(table),
@@ -276,19 +281,28 @@ def _declaration(table: Table) -> dict[str, Any]:
 
 
 def _report_published(
-    context: dg.AssetExecutionContext, table: ContractTable, publication: Publication, cost: Mapping[str, float]
+    context: dg.AssetExecutionContext,
+    table: ContractTable,
+    followers: Sequence[ContractTable],
+    publication: Publication,
+    cost: Mapping[str, float],
 ) -> Iterator[Any]:
     """Report the partitions that were published as materialized, and every partition's verdict.
 
     A run that leaves one of its own partitions as it is, or holds it, yields no output, which stops what follows in
-    the run; what it published is reported one by one, and automation promotes exactly that. A dimension's partitions
-    are days on which something else may hold now; what is made of the run's own days follows in the run.
+    the run; what it published is reported one by one, and automation promotes exactly that. But a partition that is
+    left as it is counts as reported where a follower is in the same run: that may have been requested because of
+    another input, and a step that is skipped would not be requested for it again. A dimension's partitions are days on
+    which something else may hold now; what is made of the run's own days follows in the run.
     """
     key, own = asset_key(table.full_name), [dt.date.fromisoformat(day) for day in context.partition_keys]
     if isinstance(table, HistoryTable):
         days = {*publication.affected, *(day for day in own if day not in publication.held)}
     else:
-        days = {*publication.published, *_never_reported(context, key, publication.unchanged.intersection(own))}
+        same = publication.unchanged.intersection(own)
+        selected = context.job_def.asset_layer.selected_asset_keys
+        is_followed = any(asset_key(other.full_name) in selected for other in followers)
+        days = {*publication.published, *(same if is_followed else _never_reported(context, key, same))}
     days |= {day for day in _left_unreported(context, table) if day not in publication.held}
     metadata = {str(day): catalogue.published_metadata(publication, day) for day in sorted(days)}
     if metadata:  # what a run cost is said once, too

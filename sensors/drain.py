@@ -115,8 +115,8 @@ def drain(
     while True:
         found = look(lakehouse, sources, cursors.get(_LANDING_CURSOR), instance)
         result.unroutable += found.unroutable
-        for request in sorted(found.requests, key=runner.tables_of):
-            runner.run_job(request)
+        for request in found.requests:
+            runner.run_job(request, with_gold=len({each.source for each in found.requests}) == 1)
         cursors.set(_LANDING_CURSOR, dump_cursors(found.cursors))
         if len(result.runs) > settled:  # it was quiet when it last looked, and nothing has happened since
             _automate(runner, cursors)
@@ -220,13 +220,14 @@ class _Runner:
         self._heard = heard
         self.result = result
 
-    def tables_of(self, request: LandingRequest) -> int:
-        """Return how many tables a request is about: dimensions are made of few, and facts look them up after that."""
-        return len(self.definitions.resolve_job_def(request.source).asset_layer.selected_asset_keys)
-
-    def run_job(self, request: LandingRequest) -> None:
+    def run_job(self, request: LandingRequest, *, with_gold: bool = True) -> None:
+        """Run a source's job. Of several sources gold is made by automation, once for all of them."""
         job = self.definitions.resolve_job_def(request.source)
-        self._execute(job, job.asset_layer.selected_asset_keys, request.first.isoformat(), request.last.isoformat())
+        keys = job.asset_layer.selected_asset_keys
+        if not with_gold:
+            keys = {key for key in keys if key.path[0] != "gold"}
+            job = job.get_subset(asset_selection=keys)
+        self._execute(job, keys, request.first.isoformat(), request.last.isoformat())
 
     def run_tables(self, keys: Sequence[dg.AssetKey], first: str, last: str) -> None:
         job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={*keys})
