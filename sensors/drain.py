@@ -8,12 +8,11 @@ begins and forgotten when it is done, so that the next drain completes it.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +178,7 @@ def _finish(runner: _Runner, cursors: _Cursors) -> None:
             continue
         calendar: Any = graph.get(key).partitions_def
         known = {*days}.intersection(calendar.get_partition_keys())
-        for keys, first, last in _ranges(calendar, {day: [key] for day in known}):
+        for keys, first, last in _ranges(calendar, {day: [key] for day in known}, _Materialized(runner.instance)):
             runner.run_tables(keys, first, last)
     _automate(runner, cursors)
     if len(runner.result.errors) == failures:
@@ -303,20 +302,57 @@ def _automate(runner: _Runner, cursors: _Cursors) -> None:
             for day in tick.get_requested_partitions(key):
                 if day is not None:
                     requested[graph.get(key).partitions_def][day].append(key)
+        there = _Materialized(runner.instance)
         for calendar, tables in requested.items():
-            for keys, first, last in _ranges(calendar, tables):
+            for keys, first, last in _ranges(calendar, _silver_first(tables), there):
                 runner.run_tables(keys, first, last)
         cursor = tick.cursor
         cursors.set(_AUTOMATION_CURSOR, serialize_value(cursor))
         quiet = 0 if requested else quiet + 1
 
 
+class _Materialized:
+    """The partitions that a tick found materialized, asked for when they are wanted."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._days: dict[dg.AssetKey, Collection[str]] = {}
+
+    def has(self, key: dg.AssetKey, day: str) -> bool:
+        if key not in self._days:
+            self._days[key] = self._instance.get_materialized_partitions(key)
+        return day in self._days[key]
+
+
+def _silver_first(tables: Mapping[str, Sequence[dg.AssetKey]]) -> Mapping[str, Sequence[dg.AssetKey]]:
+    """Leave out gold of the days of which silver is made, too: it is requested again when silver has been."""
+    silver = {day: [key for key in keys if key.path[0] != "gold"] for day, keys in tables.items()}
+    return {day: silver[day] or keys for day, keys in tables.items()}
+
+
 def _ranges(
-    calendar: dg.TimeWindowPartitionsDefinition, tables: Mapping[str, Sequence[dg.AssetKey]]
+    calendar: dg.TimeWindowPartitionsDefinition, tables: Mapping[str, Sequence[dg.AssetKey]], there: _Materialized
 ) -> Iterator[tuple[Sequence[dg.AssetKey], str, str]]:
-    """Group partitions that follow each other and want the same tables, so that a run's gate closes for all of it."""
+    """Group partitions that follow each other into as few runs as there can be.
+
+    They want the same tables, so that a run's gate closes for all of it; or what else they would get is gold that is
+    there and is looked at without need, since a run of many days costs little more than one of one day.
+    """
     place = {day: number for number, day in enumerate(calendar.get_partition_keys())}
-    days = sorted(tables)
-    for _, group in itertools.groupby(enumerate(days), lambda found: (place[found[1]] - found[0], tables[found[1]])):
-        span = [day for _, day in group]
-        yield tables[span[0]], span[0], span[-1]
+    span: list[str] = []
+    union: list[dg.AssetKey] = []
+    for day in sorted(tables):
+        wider = [*union, *(key for key in tables[day] if key not in union)]
+        fits = bool(span) and place[day] == place[span[-1]] + 1
+        if fits and all(
+            key in tables[each] or (key.path[0] == "gold" and there.has(key, each))
+            for each in (*span, day)
+            for key in wider
+        ):
+            span, union = [*span, day], wider
+            continue
+        if span:
+            yield union, span[0], span[-1]
+        span, union = [day], [*tables[day]]
+    if span:
+        yield union, span[0], span[-1]
