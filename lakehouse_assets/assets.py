@@ -19,7 +19,7 @@ from lakehouse_assets.layers import BronzeTable, ContractTable, HistoryTable, Si
 from lakehouse_assets.partitions import Calendars, mapping
 from lakehouse_assets.promotion import promote
 from quality.contract import fresh_within_of
-from quality.histories import publish_history
+from quality.histories import publish_histories
 from quality.publication import Publication, publish_derived, publish_received, unreported
 from quality.quarantine import QUARANTINE, unaccounted
 from resources.ingestion import Ingested
@@ -151,12 +151,12 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                     engine, table.terms, table.transform, bronze, partitions, run_id=run_id, report=context.log.info
                 )
             elif isinstance(table, HistoryTable):
-                publication = publish_history(
+                publication = publish_histories(
                     engine,
                     table.terms,
                     table.history,
                     table.transform,
-                    partitions,
+                    {*partitions, *_left_unreported(context, table)},
                     run_id=run_id,
                     report=context.log.info,
                 )

@@ -152,6 +152,32 @@ def publish_history(
     return result
 
 
+def publish_histories(
+    engine: Engine,
+    terms: Terms,
+    history: History,
+    transform: Callable[..., DataFrame],
+    days: Iterable[dt.date],
+    *,
+    run_id: str,
+    report: Report = lambda _: None,
+) -> Publication:
+    """Publish the histories that some days touch, then those of the days affected, until none is left.
+
+    A day that is reported as affected counts as made: what has changed on the day itself must be in it by then.
+    """
+    result, taken = Publication(), set[dt.date]()
+    while more := sorted({*days, *result.affected} - taken):
+        part = publish_history(engine, terms, history, transform, more, run_id=run_id, report=report)
+        taken.update(more)
+        result.affected = sorted({*result.affected, *part.affected})
+        result.tallies |= part.tallies
+        result.held |= part.held
+        result.unchanged = (result.unchanged | part.unchanged) - {*result.affected}
+        result.version = result.version if part.version is None else part.version
+    return result
+
+
 @dataclass(frozen=True)
 class _Dimension:
     """A dimension as it is, and what it is made from, seen from some days."""

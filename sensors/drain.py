@@ -304,7 +304,7 @@ def _automate(runner: _Runner, cursors: _Cursors) -> None:
                     requested[graph.get(key).partitions_def][day].append(key)
         there = _Materialized(runner.instance)
         for calendar, tables in requested.items():
-            for keys, first, last in _ranges(calendar, _silver_first(tables), there):
+            for keys, first, last in _ranges(calendar, _silver_first(graph, tables), there):
                 runner.run_tables(keys, first, last)
         cursor = tick.cursor
         cursors.set(_AUTOMATION_CURSOR, serialize_value(cursor))
@@ -324,10 +324,15 @@ class _Materialized:
         return day in self._days[key]
 
 
-def _silver_first(tables: Mapping[str, Sequence[dg.AssetKey]]) -> Mapping[str, Sequence[dg.AssetKey]]:
-    """Leave out gold of the days of which silver is made, too: it is requested again when silver has been."""
-    silver = {day: [key for key in keys if key.path[0] != "gold"] for day, keys in tables.items()}
-    return {day: silver[day] or keys for day, keys in tables.items()}
+def _silver_first(
+    graph: dg.AssetGraph, tables: Mapping[str, Sequence[dg.AssetKey]]
+) -> Mapping[str, Sequence[dg.AssetKey]]:
+    """Leave out gold that is made of silver which is made on the same day: once that is, it is requested again."""
+    silver = {day: {key for key in keys if key.path[0] == "silver"} for day, keys in tables.items()}
+    return {
+        day: [key for key in keys if key in silver[day] or not silver[day] & graph.get(key).parent_keys]
+        for day, keys in tables.items()
+    }
 
 
 def _ranges(

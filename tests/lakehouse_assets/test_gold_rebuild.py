@@ -214,7 +214,6 @@ def as_declared(name: str, rows: pa.Table | None = None) -> pa.Table:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="a table that is due is left out of a run in which one of its inputs stays as it is")
 def test_gold_is_what_the_final_files_make_however_they_came(landing_root, tmp_path):
     files = Files(random.Random(0), landing_root)  # noqa: S311 - a test's sequence, not a secret
     files.open()
