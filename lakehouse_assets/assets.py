@@ -161,7 +161,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                     report=context.log.info,
                 )
             else:
-                partitions = reach(engine, tables, table, partitions)
+                partitions = reach(engine, tables, table, sorted({*partitions, *_left_unreported(context, table)}))
                 frames = inputs or load(engine, tables, table, partitions)
                 frame = computed(table, frames, partitions)
                 publication = publish_derived(
@@ -195,7 +195,9 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
         if table.reads
         else [],
         automation_condition=promote(
-            [asset_key(name) for name in awaited(table)], all_of_them=waits_for_all(table, columns)
+            [asset_key(name) for name in awaited(table)],
+            all_of_them=waits_for_all(table, columns),
+            gated=any(columns[name] != table.partition_column for name in required(table)),
         ),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=window) if window else None,
         check_specs=[

@@ -21,13 +21,19 @@ import dagster as dg
 AC = dg.AutomationCondition
 
 
-def promote(required: Iterable[dg.AssetKey], *, all_of_them: bool = True) -> dg.AutomationCondition[dg.AssetKey]:
-    """Materialize a partition when an input of it has changed and every input has passed its blocking checks.
+def promote(
+    required: Iterable[dg.AssetKey], *, all_of_them: bool = True, gated: bool = False
+) -> dg.AutomationCondition[dg.AssetKey]:
+    """Materialize a partition when an input of it has changed.
+
+    A partition that is held and was never published does not exist, so nothing is made of it. Of one that was, the
+    last good version stands, and what else changes is made with that.
 
     Args:
         required: the inputs that must exist.
         all_of_them: every partition of them must exist. False for weeks and months: shops close on some days, so they
             are built from the days that exist, and again as days arrive.
+        gated: none of them may be held, as for weeks and months, which would be made without one of their days.
     """
     changed = AC.any_deps_match(AC.newly_updated())  # stays bare: & and | would drop the times that since() compares
     wanted = changed.since(AC.newly_requested()) & changed.since(AC.newly_updated())
@@ -36,8 +42,10 @@ def promote(required: Iterable[dg.AssetKey], *, all_of_them: bool = True) -> dg.
     closed = AC.any_checks_match(AC.check_failed() & ~AC.will_be_requested(), blocking_only=True)
     due = wanted | untried
     settled = due & ~due.newly_true()  # true at the tick before, too
-    condition = (settled | together) & ~AC.any_deps_match(closed) & ~AC.any_deps_in_progress() & ~AC.in_progress()
+    condition = (settled | together) & ~AC.any_deps_in_progress() & ~AC.in_progress()
     needed = dg.AssetSelection.assets(*required)
+    if gated:
+        condition &= ~AC.any_deps_match(closed).allow(needed)
     some = AC.any_deps_match(~AC.missing() | AC.will_be_requested()).allow(needed)
     missing = AC.any_deps_match(AC.missing() & ~AC.will_be_requested()).allow(needed)
     return cast("dg.AutomationCondition[dg.AssetKey]", condition & (~missing if all_of_them else some))

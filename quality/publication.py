@@ -272,6 +272,8 @@ def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
     newest = engine.version(table)
     if newest is None or newest == since:
         return []
+    if since is not None and since > newest:  # the table was made anew
+        since = None
     for commit in engine.history(table, None if since is None else newest - since):
         for span in commit.metadata.get(AFFECTED, "").split():
             first, last = (dt.date.fromisoformat(day) for day in span.split(".."))

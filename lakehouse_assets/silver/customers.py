@@ -1,4 +1,7 @@
-"""One row per change of a customer record, typed. The newest `updated_at` of a customer is the record as known."""
+"""One row per change of a customer record, typed. The newest `updated_at` of a customer is the record as known.
+
+Of changes at one time a deletion counts, or else the one from the first file by name.
+"""
 
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
@@ -25,7 +28,7 @@ class Customers(Contract):
     business_date: T.DateType = column("day of the change; the partition")
 
 
-@silver_table(contract=Customers, key=["customer_id", "updated_at"], event_time="updated_at")
+@silver_table(contract=Customers, key=["customer_id", "updated_at"], latest_by=["is_deleted"], event_time="updated_at")
 def customers(bronze_customers: DataFrame) -> DataFrame:
     """Type customer changes."""
     return bronze_customers.transform(typed(Customers))

@@ -92,6 +92,14 @@ def test_a_held_day_with_an_older_version_requests_nothing_until_it_is_corrected
     assert built.tick() == of_chain(5)
 
 
+def test_what_else_changes_of_a_held_day_is_made_with_its_last_good_version_and_its_week_waits(built):
+    built.report("bronze.transactions", "2011-03-05")
+    built.tick()
+    built.audit("silver.transactions", "2011-03-05", passed=False)
+    built.report("gold.dim_customers", "2011-03-05")
+    assert built.tick() == {"gold.daily_sales_summary": ["2011-03-05"]}
+
+
 def test_a_held_day_does_not_close_its_neighbours(built):
     built.report("bronze.transactions", *days([5, 6]))
     built.tick()
