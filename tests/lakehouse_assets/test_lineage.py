@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 import subprocess
 import sys
@@ -100,7 +101,8 @@ def test_no_engine_is_started():
         "from pyspark import SparkContext\n"
         "print([name for name in ('pysail', 'deltalake') if name in sys.modules], SparkContext._gateway)\n"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    fresh = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=fresh)
     assert answer.stdout == "[] None\n"
     assert answer.stderr == ""
 
