@@ -79,9 +79,7 @@ def test_a_lake_without_drift_says_so(small_lake, tmp_path):
 def test_a_proposal_has_what_one_needs_to_decide(drifted_lake, tmp_path):
     file = tmp_path / "proposal.yaml"
     told = lakehouse(drifted_lake, "contract", "propose", "--out", str(file))
-    assert (
-        "new columns Channel, TillNo; touches bronze.transactions, silver.transactions, gold.customer_" in told.out
-    )
+    assert "new columns Channel, TillNo; touches bronze.transactions, silver.transactions, gold.customer_" in told.out
     found = yaml.safe_load(file.read_text())
     assert (found["source"], found["silver_table"]) == ("transactions", "silver.transactions")
     channel, till = found["columns"]
