@@ -174,7 +174,7 @@ def readable(files: Sequence[Mapping[str, Any]]) -> Verdict:
 def published_metadata(publication: Publication, day: dt.date) -> dict[str, Any]:
     """Return what a publication did to one partition; whole numbers are plotted by partition."""
     if day not in publication.tallies:
-        return {}
+        return {"dagster/partition_row_count": publication.rows[day]} if day in publication.rows else {}
     tally = publication.tallies[day]
     metadata: dict[str, Any] = {"dagster/partition_row_count": tally.published}
     if publication.version is not None:

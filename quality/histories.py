@@ -115,7 +115,9 @@ def publish_history(
     result = Publication()
     if not touched and dimension.is_written:
         result.unchanged = set(days)
-        write_ledger(engine, terms, dimension.rows_of(days), result, run_id)
+        there = dimension.rows_of(days)
+        result.rows = {day: tally.published for day, tally in there.items()}
+        write_ledger(engine, terms, there, result, run_id)
         return result
     audit = Audit(BUSINESS_DATE, {day: DayTally() for day in days}, terms.policy, contract=terms.contract, strict=True)
     judged = judge_derived(dimension.due(transform, touched), terms.contract, tables=engine.read, report=report)
@@ -146,6 +148,7 @@ def publish_history(
         report(change.sentence(terms.name, result.affected))
     result.unchanged = {*days} - change.days - {*result.affected}
     result.tallies = {day: audit.tallies[day] for day in days if day not in result.unchanged}
+    result.rows = {day: audit.tallies[day].published for day in result.unchanged}
     # A day that needs no commit has its line, too: it may have been held before, or a run may have died before that.
     others = dimension.rows_of(change.days - {*days})
     write_ledger(engine, terms, {**{day: audit.tallies[day] for day in days}, **others}, result, run_id)
@@ -173,6 +176,7 @@ def publish_histories(
         result.affected = sorted({*result.affected, *part.affected})
         result.tallies |= part.tallies
         result.held |= part.held
+        result.rows |= part.rows
         result.unchanged = (result.unchanged | part.unchanged) - {*result.affected}
         result.version = result.version if part.version is None else part.version
     return result

@@ -101,6 +101,7 @@ class Publication:
         rewritten: the partitions whose quarantine was written.
         affected: days of other tables that have to be made again, of a dimension with history.
         unchanged: the partitions of which there are the rows that there ought to be; nothing was written of them.
+        rows: how many rows there are of partitions that are not in ``tallies``.
     """
 
     tallies: dict[dt.date, DayTally] = field(default_factory=dict)
@@ -111,6 +112,7 @@ class Publication:
     rewritten: set[dt.date] = field(default_factory=set)
     affected: list[dt.date] = field(default_factory=list)
     unchanged: set[dt.date] = field(default_factory=set)
+    rows: dict[dt.date, int] = field(default_factory=dict)
 
     @property
     def published(self) -> list[dt.date]:
@@ -231,6 +233,7 @@ def publish_derived(
     result = Publication()
     same = _unchanged(engine, terms, frame, partitions)
     result.unchanged = set(same)
+    result.rows = {day: tally.published for day, tally in same.items()}
     partitions = [day for day in partitions if day not in same]
     if partitions:
         audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)

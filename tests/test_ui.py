@@ -88,7 +88,7 @@ def browser():
 
 @pytest.fixture
 def page(browser: Browser):
-    size = {"width": 2320, "height": 1240}  # the graph leaves out what is not in view
+    size = {"width": 4600, "height": 2600}  # the graph leaves out what is not in view
     with browser.new_context(viewport=size, device_scale_factor=1) as context:
         context.set_default_timeout(30_000)
         expect.set_options(timeout=30_000)
@@ -147,12 +147,16 @@ def test_the_page_of_a_table_tells_what_it_is(page: Page, ui, table):
     expect(page.get_by_role("link", name=table.layer, exact=True).first).to_be_visible()
     for name, meaning in _columns(table).items():
         row = page.get_by_role("row", name=re.compile(rf"^{name}\b"))
-        expect(row.filter(has_text=meaning).first).to_be_visible()
+        expect(row.filter(has_text=meaning.replace("`", "")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("table", RUN, ids=lambda table: table.full_name)
 def test_the_page_of_a_partition_counts_its_rows(page: Page, ui, lake, table):
-    day, rows = max(_rows_by_day(lake, table.full_name, table.partition_column).items())
+    found = _rows_by_day(lake, table.full_name, table.partition_column)
+    if not found:  # a lake of one month knows nothing from before it
+        assert table.full_name == "gold.customer_features"
+        return
+    day, rows = max(found.items())
 
     page.goto(f"{ui}/assets/{table.full_name.replace('.', '/')}?view=partitions&partition={day}")
 
