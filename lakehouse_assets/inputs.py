@@ -36,10 +36,9 @@ def required(table: ContractTable) -> list[str]:
 
     If it needs none, any input will do, and a dimension only if there is nothing else.
     """
-    others = {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}
-    needed = [name for parameter, name in others.items() if reads_of(table, parameter).required]
+    others = _others(table)
     events = [name for parameter, name in others.items() if not reads_of(table, parameter).whole]
-    return needed or events or list(others.values())
+    return _needed(table) or events or list(others.values())
 
 
 def awaited(table: ContractTable) -> list[str]:
@@ -47,16 +46,14 @@ def awaited(table: ContractTable) -> list[str]:
 
     A running balance may change with a dimension on a day that has nothing else, and from that day on.
     """
-    others = {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}
-    if own_parameter(table) is None or any(reads_of(table, parameter).required for parameter in others):
+    if own_parameter(table) is None or _needed(table):
         return required(table)
-    return list(others.values())
+    return list(_others(table).values())
 
 
 def waits_for_all(table: ContractTable, columns: Mapping[str, str]) -> bool:
     """Whether every required partition must be there; of other calendars, or where none is required, one will do."""
-    others = {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}
-    needed = [name for parameter, name in others.items() if reads_of(table, parameter).required]
+    needed = _needed(table)
     return bool(needed) and all(columns[name] == table.partition_column for name in needed)
 
 
@@ -103,13 +100,22 @@ def load(
         if name == table.full_name:
             frames[parameter] = _before(engine, table, partitions)
         elif not reads.required and engine.version(name) is None:
-            frames[parameter] = _nothing(engine, tables[name])
+            frames[parameter] = nothing(engine, tables[name])
         elif reads.whole or partitions is None:
             frames[parameter] = engine.read(name)
         else:
             column = tables[name].partition_column
             frames[parameter] = engine.read(name, Predicate(column, _behind(table, column, reads, partitions)))
     return frames
+
+
+def _others(table: ContractTable) -> dict[str, str]:
+    """Return a table's inputs by parameter, but for itself."""
+    return {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}
+
+
+def _needed(table: ContractTable) -> list[str]:
+    return [name for parameter, name in _others(table).items() if reads_of(table, parameter).required]
 
 
 def _behind(table: ContractTable, column: str, reads: Reads, partitions: Sequence[dt.date]) -> tuple[dt.date, ...]:
@@ -126,11 +132,11 @@ def _before(engine: Engine, table: ContractTable, partitions: Sequence[dt.date] 
         [] if partitions is None else [day for day in engine.dates(table.full_name, column) if day < min(partitions)]
     )
     if not there:
-        return _nothing(engine, table)
+        return nothing(engine, table)
     return engine.read(table.full_name, Predicate(column, (there[-1],)))
 
 
-def _nothing(engine: Engine, table: Table) -> DataFrame:
+def nothing(engine: Engine, table: Table) -> DataFrame:
     """Return no rows, with a table's columns."""
     if not isinstance(table, ContractTable):
         raise TypeError(f"{table.full_name} has no contract that says what columns it would have")

@@ -14,12 +14,12 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_assets.inputs import load, own_parameter, required, waits_for_all
+from lakehouse_assets.inputs import load, nothing, own_parameter, required, waits_for_all
 from lakehouse_assets.layers import HistoryTable
 from lakehouse_assets.partitions import partition_of
 from quality.audit import DayTally
 from quality.contents import digest, fitted, row_hash
-from quality.contract import columns_of, spark_schema
+from quality.contract import columns_of
 from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED
 from quality.publication import judged_days
 from resources.engine import MissingTableError
@@ -197,7 +197,7 @@ class Recomputation:
 
     def nothing(self, table: ContractTable) -> DataFrame:
         """Return no rows, with a table's columns."""
-        return self.engine.session().createDataFrame([], spark_schema(table.terms.contract))
+        return nothing(self.engine, table)
 
     def judged(
         self, table: ContractTable, days: Sequence[dt.date], bronze: DataFrame, carried: Sequence[str]
@@ -296,9 +296,9 @@ class Recomputation:
             due = fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
         else:
             due = None
-        nothing = self.nothing(table)
-        here = nothing if self.engine.version(table.full_name) is None else self.rows(table, partitions)
-        return here, nothing if due is None else due
+        none = self.nothing(table)
+        here = none if self.engine.version(table.full_name) is None else self.rows(table, partitions)
+        return here, none if due is None else due
 
     def _examples(
         self, table: ContractTable, by_key: DataFrame, here: DataFrame, due: DataFrame

@@ -55,6 +55,19 @@ def of_days() -> list[Column]:
     return [F.count(F.lit(1)).alias("days"), *counts, *amounts]
 
 
+def of_period(days: DataFrame, customer_days: DataFrame, period: Column, name: str) -> DataFrame:
+    """Sum days by a period of that name, and count each customer of it once."""
+    period = period.alias(name)
+    known = customer_days.groupBy(period).agg(customers())
+    return (
+        days.groupBy(period)
+        .agg(*of_days(), F.sum("new_customers").alias("new_customers"))
+        .join(known, name, "left")
+        .transform(with_average_basket)
+        .transform(with_returning_customers)
+    )
+
+
 def money(name: str, *kinds: str) -> Column:
     """Return the sum of a column of money, of some kinds of line or of all; 0 where there is none."""
     amount = F.when(F.col("kind").isin(*kinds), F.col(name)) if kinds else F.col(name)

@@ -4,7 +4,7 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.gold._measures import customers, of_days, with_average_basket, with_returning_customers
+from lakehouse_assets.gold._measures import of_period
 from lakehouse_assets.layers import gold_table
 from lakehouse_assets.metrics import metric
 from lakehouse_assets.partitions import WEEKLY
@@ -32,12 +32,5 @@ class WeeklySalesSummary(Contract):
 @gold_table(contract=WeeklySalesSummary, key=["week_start"], partition_column=WEEKLY)
 def weekly_sales_summary(gold_daily_sales_summary: DataFrame, gold_customer_days: DataFrame) -> DataFrame:
     """Sum days by week, and count each customer of it once."""
-    week = F.to_date(F.date_trunc("week", "business_date")).alias("week_start")
-    known = gold_customer_days.groupBy(week).agg(customers())
-    return (
-        gold_daily_sales_summary.groupBy(week)
-        .agg(*of_days(), F.sum("new_customers").alias("new_customers"))
-        .join(known, "week_start", "left")
-        .transform(with_average_basket)
-        .transform(with_returning_customers)
-    )
+    week = F.to_date(F.date_trunc("week", "business_date"))
+    return of_period(gold_daily_sales_summary, gold_customer_days, week, "week_start")
