@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as db
-from dagster import EventLogEntry
+from dagster import DagsterEventType, DagsterInvariantViolationError, EventLogEntry
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -121,11 +122,18 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def _store_in_index(self, events_and_rows: Sequence[tuple[EventLogEntry, dict[str, Any]]]) -> None:
         """Mirror events to the index, and bring the tables derived from them up to date."""
         with self.index_connection() as index:
-            numbered = [(event, _insert(index, row)) for event, row in events_and_rows]
-            self._update_assets(index, [(event, key) for event, key in numbered if _type(event) in ASSET_EVENTS])
-            for event, key in numbered:
-                if _type(event) in ASSET_CHECK_EVENTS:
+            first = _insert(index, [row for _, row in events_and_rows])
+            numbered = [(event, row, key) for key, (event, row) in enumerate(events_and_rows, start=first)]
+            self._update_assets(index, [(event, key) for event, _, key in numbered if _type(event) in ASSET_EVENTS])
+            verdicts = []
+            for event, row, key in numbered:
+                if _type(event) is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+                    _plan_check(index, event, row, key)
+                elif _type(event) is DagsterEventType.ASSET_CHECK_EVALUATION and event.run_id:
+                    verdicts.append((event, row, key))
+                elif _type(event) in ASSET_CHECK_EVENTS:  # of no run, such as what a person decides: it answers no plan
                     self.store_asset_check_event(event, key)
+            _evaluate_checks(index, verdicts)
 
     def _update_assets(self, index: db.Connection, numbered: Sequence[tuple[EventLogEntry, int]]) -> None:
         """Store the tags of all events, and in each asset's row only the last event of each type: it overwrites."""
@@ -203,9 +211,80 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self.close_connections()
 
 
-def _insert(index: db.Connection, row: dict[str, Any]) -> int:
-    """Insert an event and give its storage id."""
-    return int(index.execute(SqlEventLogStorageTable.insert(), row).lastrowid)
+def _insert(index: db.Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Insert events and give the storage id of the first; the others follow it one by one.
+
+    With its first row the transaction holds SQLite's only write lock, so nobody takes an id in between.
+    """
+    first = int(index.execute(SqlEventLogStorageTable.insert(), rows[0]).lastrowid)
+    if more := [{**row, "id": key} for key, row in enumerate(rows[1:], start=first + 1)]:
+        index.execute(SqlEventLogStorageTable.insert(), more)
+    return first
+
+
+def _plan_check(index: db.Connection, event: EventLogEntry, row: Mapping[str, Any], key: int) -> None:
+    """Note that a check will be evaluated, for each partition; Dagster would serialize the event anew for each."""
+    planned: Any = event.get_dagster_event().event_specific_data
+    partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
+    about = {
+        "asset_key": planned.asset_key.to_string(),
+        "check_name": planned.check_name,
+        "run_id": event.run_id,
+        "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+        **_evaluation(row, key),
+    }
+    index.execute(AssetCheckExecutionsTable.insert(), [{**about, "partition": each} for each in partitions])
+
+
+def _evaluate_checks(index: db.Connection, numbered: Sequence[tuple[EventLogEntry, Mapping[str, Any], int]]) -> None:
+    """Note what the checks of a run came to: in the rows of what was planned, or in new ones.
+
+    Of several verdicts on one partition the last counts.
+    """
+    of_checks: defaultdict[tuple[str, str, str], dict[str | None, dict[str, Any]]] = defaultdict(dict)
+    for event, row, key in numbered:
+        found: Any = event.get_dagster_event().event_specific_data
+        status = AssetCheckExecutionRecordStatus.SUCCEEDED if found.passed else AssetCheckExecutionRecordStatus.FAILED
+        target = found.target_materialization_data
+        of_checks[found.asset_key.to_string(), found.check_name, event.run_id][found.partition] = {
+            "partition": found.partition,
+            "execution_status": status.value,
+            **_evaluation(row, key),
+            "materialization_event_storage_id": target.storage_id if target else None,
+        }
+    for (asset_key, check_name, run_id), verdicts in of_checks.items():
+        _answer_plans(index, {"asset_key": asset_key, "check_name": check_name, "run_id": run_id}, verdicts)
+
+
+def _answer_plans(
+    index: db.Connection, check: Mapping[str, str], verdicts: Mapping[str | None, Mapping[str, Any]]
+) -> None:
+    """Note the verdicts of one check in one run, by partition.
+
+    Raises:
+        DagsterInvariantViolationError: it was planned twice for a partition.
+    """
+    columns = AssetCheckExecutionsTable.c
+    of_check = db.and_(*[columns[name] == value for name, value in check.items()])
+    planned: dict[str | None, int] = {}
+    for number, partition in index.execute(db.select(columns.id, columns.partition).where(of_check)):
+        if partition in verdicts and planned.setdefault(partition, number) != number:
+            raise DagsterInvariantViolationError(f"{check} was planned twice for the partition {partition}")
+    if planned:
+        changed: dict[str, Any] = {name: db.bindparam(name) for name in next(iter(verdicts.values()))}
+        update = AssetCheckExecutionsTable.update().where(columns.id == db.bindparam("planned")).values(changed)
+        index.execute(update, [{**verdicts[each], "planned": number} for each, number in planned.items()])
+    if new := [{**check, **about} for each, about in verdicts.items() if each not in planned]:
+        index.execute(AssetCheckExecutionsTable.insert(), new)
+
+
+def _evaluation(row: Mapping[str, Any], key: int) -> dict[str, Any]:
+    """Return what a check's row keeps of an event, from the row of the event."""
+    return {
+        "evaluation_event": row["event"],
+        "evaluation_event_timestamp": row["timestamp"],
+        "evaluation_event_storage_id": key,
+    }
 
 
 def _type(event: EventLogEntry) -> object:

@@ -20,6 +20,9 @@ import dagster as dg
 
 AC = dg.AutomationCondition
 
+NEWLY_DUE = "newly_due"
+"""The label of what is requested at the next tick, unless something happens until then."""
+
 
 def promote(
     required: Iterable[dg.AssetKey], *, all_of_them: bool = True, gated: bool = False
@@ -41,7 +44,7 @@ def promote(
     untried = AC.missing() & ~AC.newly_requested().since(changed)
     closed = AC.any_checks_match(AC.check_failed() & ~AC.will_be_requested(), blocking_only=True)
     due = wanted | untried
-    settled = due & ~due.newly_true()  # true at the tick before, too
+    settled = due & ~due.newly_true().with_label(NEWLY_DUE)  # true at the tick before, too
     condition = (settled | together) & ~AC.any_deps_in_progress() & ~AC.in_progress()
     needed = dg.AssetSelection.assets(*required)
     if gated:

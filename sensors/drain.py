@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster._serdes import deserialize_value, serialize_value  # what the daemon saves its own cursors with
 
+from lakehouse_assets.promotion import NEWLY_DUE
+from sensors.automation import Conditions
 from sensors.landing import dump_cursors, look
 from sensors.repeats import interrupted
 from sensors.requests import LandingRequest
@@ -37,8 +38,6 @@ _OPEN = [
     dg.DagsterRunStatus.CANCELING,
 ]
 _GATE = "DagsterAssetCheckFailedError"
-QUIET_TICKS = 2
-"""Ticks that request nothing after which nothing is due: a partition is requested at the second tick it is due."""
 
 
 @dataclass(frozen=True)
@@ -106,18 +105,18 @@ def drain(
     result = Drained()
     runner = _Runner(definitions, instance, started, heard, result)
     cursors = _Cursors(instance, result)
-    _automate(runner, cursors)  # first of all: what happens before its first look is invisible to automation
-    settled = len(result.runs)
+    _begin_automation(runner, cursors)
     for request in interrupted(lakehouse, sources, instance, alone=True):
         runner.run_job(request)
     _finish(runner, cursors)
+    settled = -1  # whatever an earlier drain has left is made, too, once what has landed is taken in
     while True:
         found = look(lakehouse, sources, cursors.get(_LANDING_CURSOR), instance)
         result.unroutable += found.unroutable
         for request in found.requests:
             runner.run_job(request, with_gold=len({each.source for each in found.requests}) == 1)
         cursors.set(_LANDING_CURSOR, dump_cursors(found.cursors))
-        if len(result.runs) > settled:  # it was quiet when it last looked, and nothing has happened since
+        if len(result.runs) != settled:  # it was quiet when it last looked, and nothing has happened since
             _automate(runner, cursors)
             settled = len(result.runs)
         if not found.requests:
@@ -154,7 +153,7 @@ def restate(
     _bury_dead_runs(instance)
     result = Drained()
     runner, cursors = _Runner(definitions, instance, started, heard, result), _Cursors(instance, result)
-    _automate(runner, cursors)
+    _begin_automation(runner, cursors)
     _finish(runner, cursors)
     return result
 
@@ -291,24 +290,30 @@ def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
 
 def _automate(runner: _Runner, cursors: _Cursors) -> None:
     """Run what the automation conditions request, until they request nothing."""
-    saved = cursors.get(_AUTOMATION_CURSOR)
-    cursor: Any = deserialize_value(saved) if saved else None
     graph = runner.definitions.resolve_asset_graph()
-    quiet = 0
-    while quiet < QUIET_TICKS:
-        tick = dg.evaluate_automation_conditions(runner.definitions, runner.instance, cursor=cursor)
+    conditions = Conditions(graph, runner.instance, cursors.get(_AUTOMATION_CURSOR))
+    while True:
+        tick = conditions.tick()
         requested: dict[Any, dict[str, list[dg.AssetKey]]] = defaultdict(lambda: defaultdict(list))
         for key in graph.toposorted_asset_keys:
-            for day in tick.get_requested_partitions(key):
-                if day is not None:
-                    requested[graph.get(key).partitions_def][day].append(key)
+            for day in tick.requested.get(key, ()):
+                requested[graph.get(key).partitions_def][day].append(key)
         there = _Materialized(runner.instance)
         for calendar, tables in requested.items():
             for keys, first, last in _ranges(calendar, _silver_first(graph, tables), there):
                 runner.run_tables(keys, first, last)
-        cursor = tick.cursor
-        cursors.set(_AUTOMATION_CURSOR, serialize_value(cursor))
-        quiet = 0 if requested else quiet + 1
+        if not requested and NEWLY_DUE not in tick.labels:
+            break
+    # Only now: whoever is killed before looks again from where this began, and requests what is not done.
+    cursors.set(_AUTOMATION_CURSOR, conditions.cursor)
+
+
+def _begin_automation(runner: _Runner, cursors: _Cursors) -> None:
+    """Have the conditions look for the first time, if they never have: what happens before is invisible to them."""
+    if cursors.get(_AUTOMATION_CURSOR) is None:
+        conditions = Conditions(runner.definitions.resolve_asset_graph(), runner.instance, None)
+        conditions.tick()
+        cursors.set(_AUTOMATION_CURSOR, conditions.cursor)
 
 
 class _Materialized:

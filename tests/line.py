@@ -20,7 +20,7 @@ from lakehouse_assets.layers import BronzeTable, ContractTable, Table
 from resources.lakehouse import Lakehouse
 from resources.settings import Settings
 from resources.storage import table_uri
-from sensors.drain import QUIET_TICKS, Drained, drain
+from sensors.drain import Drained, drain
 from tests.scenario import START, csv_bytes, day, drop, sale
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -101,7 +101,7 @@ class Line:
         """Evaluate every automation condition at two ticks and return what is requested, by table."""
         keys = self.defs.resolve_asset_graph().get_all_asset_keys()
         requested: dict[str, set[str]] = {}
-        for _ in range(QUIET_TICKS):
+        for _ in range(2):  # a partition is requested at the second tick it is due
             found = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
             self.cursor = found.cursor
             for key in keys:
