@@ -294,7 +294,8 @@ def _report_published(
     A run that leaves one of its own partitions as it is, or holds it, yields no output, which stops what follows in
     the run; what it published is reported one by one, and automation promotes exactly that. But a partition that is
     left as it is counts as reported where a follower is in the same run: that may have been requested because of
-    another input, and a step that is skipped would not be requested for it again. A dimension's partitions are days on
+    another input, and a step that is skipped would not be requested for it again. And where nothing follows it at all:
+    automation then sees that it is younger than the inputs made in the same run. A dimension's partitions are days on
     which something else may hold now; what is made of the run's own days follows in the run.
     """
     key, own = asset_key(table.full_name), [dt.date.fromisoformat(day) for day in context.partition_keys]
@@ -303,8 +304,8 @@ def _report_published(
     else:
         same = publication.unchanged.intersection(own)
         selected = context.job_def.asset_layer.selected_asset_keys
-        is_followed = any(asset_key(other.full_name) in selected for other in followers)
-        days = {*publication.published, *(same if is_followed else _never_reported(context, key, same))}
+        counts = not followers or any(asset_key(other.full_name) in selected for other in followers)
+        days = {*publication.published, *(same if counts else _never_reported(context, key, same))}
     days |= {day for day in _left_unreported(context, table) if day not in publication.held}
     metadata = {str(day): catalogue.published_metadata(publication, day) for day in sorted(days)}
     if metadata:  # what a run cost is said once, too

@@ -6,9 +6,6 @@ only at the latest partition, and forgets updates that arrive while a table is b
 The gate asks that no blocking check has *failed*, not that it has passed. A table is audited before it is committed and
 only then reported, so an input that is reported has passed; and a run that finds nothing new to do leaves the checks
 it had planned unevaluated, which must not close a gate that was open.
-
-A tick reads new events up to a moment, and what is in progress a little later: a run that ends in between looks as if
-it had built silver and left gold. So a partition is requested only when it is due at two ticks that follow each other.
 """
 
 from __future__ import annotations
@@ -18,10 +15,9 @@ from typing import cast
 
 import dagster as dg
 
-AC = dg.AutomationCondition
+from sensors.automation import settled
 
-NEWLY_DUE = "newly_due"
-"""The label of what is requested at the next tick, unless something happens until then."""
+AC = dg.AutomationCondition
 
 
 def promote(
@@ -44,8 +40,7 @@ def promote(
     untried = AC.missing() & ~AC.newly_requested().since(changed)
     closed = AC.any_checks_match(AC.check_failed() & ~AC.will_be_requested(), blocking_only=True)
     due = wanted | untried
-    settled = due & ~due.newly_true().with_label(NEWLY_DUE)  # true at the tick before, too
-    condition = (settled | together) & ~AC.any_deps_in_progress() & ~AC.in_progress()
+    condition = (settled(due) | together) & ~AC.any_deps_in_progress() & ~AC.in_progress()
     needed = dg.AssetSelection.assets(*required)
     if gated:
         condition &= ~AC.any_deps_match(closed).allow(needed)

@@ -2,14 +2,14 @@
 
 ``sensors.drain`` evaluates them in its own process, tick by tick, as the daemon does for the sensor. Dagster's public
 ``evaluate_automation_conditions`` is made for tests: it writes its cursor out and reads it again at every tick, and
-does not tell whether another tick would find more. Private names of Dagster are used instead; its version is pinned.
+looks at all assets or none. Private names of Dagster are used instead; its version is pinned.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -20,6 +20,18 @@ from dagster._serdes import deserialize_value, serialize_value  # what the daemo
 
 INTERVAL_SECONDS = 3
 """Dagster looks every 5 s; an interval of 5 would wait for the second look half of the time."""
+
+
+_SETTLED = "settled"
+
+
+def settled(due: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
+    """Return a condition that asks for what is due at two ticks that follow each other.
+
+    The daemon's tick reads new events up to a moment, and what is in progress a little later: a run that ends in
+    between looks as if it had built silver and left gold.
+    """
+    return (due & ~due.newly_true()).with_label(_SETTLED)
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
@@ -33,39 +45,33 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     )
 
 
-@dataclass(frozen=True)
-class Tick:
-    """What one look at all conditions comes to.
-
-    Attributes:
-        requested: the partition keys that are requested, by asset; only assets that have any.
-        labels: the labels in the conditions that are true of some partition.
-    """
-
-    requested: Mapping[dg.AssetKey, frozenset[str]]
-    labels: frozenset[str]
-
-
 class Conditions:
-    """The automation conditions of all assets, evaluated in this process.
+    """The automation conditions of all assets, evaluated in this process, while nothing else is going on.
 
-    What has happened before the first tick of all is invisible to them.
+    So nothing has to settle: what is due is requested at once. What has happened before the first tick of all is
+    invisible to them.
     """
 
-    def __init__(self, graph: dg.AssetGraph, instance: dg.DagsterInstance, cursor: str | None) -> None:
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None) -> None:
         """Go on from a cursor, or begin."""
-        self._graph = graph
+        self._graph = definitions.map_asset_specs(func=_at_once).resolve_asset_graph()
         self._instance = instance
         self._cursor = deserialize_value(cursor, AssetDaemonCursor) if cursor else AssetDaemonCursor.empty()
-        self._keys = {key for key in graph.get_all_asset_keys() if graph.get(key).automation_condition is not None}
+        keys = self._graph.get_all_asset_keys()
+        self._keys = {key for key in keys if self._graph.get(key).automation_condition is not None}
 
     @property
     def cursor(self) -> str:
         """How far they have looked, as text."""
         return serialize_value(self._cursor)
 
-    def tick(self) -> Tick:
-        """Evaluate every condition once."""
+    def tick(self, first: Callable[[Any], bool] = lambda _: False) -> Mapping[dg.AssetKey, frozenset[str]]:
+        """Evaluate every condition once and return the partition keys that are requested, by asset.
+
+        Args:
+            first: which assets come before the others. If any of them is requested, no other is, and the others will
+                look again from where they last did.
+        """
         evaluator = AutomationConditionEvaluator(
             entity_keys=self._keys,
             instance=self._instance,
@@ -76,26 +82,30 @@ class Conditions:
             logger=logging.getLogger(__name__),
         )
         results, subsets = evaluator.evaluate()
+        requested = {key: subset for subset in subsets if isinstance(key := subset.key, dg.AssetKey)}
+        if early := {key: subset for key, subset in requested.items() if first(key)}:
+            requested, results = early, [result for result in results if first(result.key)]
         with partition_loading_context(effective_dt=evaluator.evaluation_time, dynamic_partitions_store=self._instance):
-            self._cursor = self._cursor.with_updates(
+            cursors = {**self._cursor.previous_condition_cursors_by_key}
+            cursors |= {result.key: result.get_new_cursor() for result in results}
+            self._cursor = replace(
+                self._cursor,
                 evaluation_id=self._cursor.evaluation_id + 1,
-                evaluation_timestamp=evaluator.evaluation_time.timestamp(),
-                newly_observe_requested_asset_keys=[],
-                condition_cursors=[result.get_new_cursor() for result in results],
-                asset_graph=self._graph,
+                previous_condition_cursors=[cursor for key, cursor in cursors.items() if key in self._keys],
             )
-            requested = {
-                subset.key: frozenset(subset.expensively_compute_partition_keys())
-                for subset in subsets
-                if isinstance(subset.key, dg.AssetKey)
-            }
-        return Tick(requested, frozenset(_labels(results)))
+            return {key: frozenset(each.expensively_compute_partition_keys()) for key, each in requested.items()}
 
 
-def _labels(results: Iterable[Any]) -> Iterable[str]:
-    """Return the labels in conditions that are true of some partition."""
-    for result in results:
-        label = result.condition.get_label()
-        if label is not None and not result.true_subset.is_empty:
-            yield label
-        yield from _labels(result.child_results)
+def _at_once(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Return an asset whose condition asks for what is due at one tick."""
+    condition = spec.automation_condition
+    if condition is not None:
+        for waiting in _labelled(condition, _SETTLED):
+            condition = condition.replace(_SETTLED, waiting.children[0])
+    return spec.replace_attributes(automation_condition=condition)
+
+
+def _labelled(condition: dg.AutomationCondition[Any], label: str) -> list[dg.AutomationCondition[Any]]:
+    if condition.get_label() == label:
+        return [condition]
+    return [found for child in condition.children for found in _labelled(child, label)]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lakehouse_assets.promotion import NEWLY_DUE
 from sensors.automation import Conditions
 from sensors.landing import dump_cursors, look
 from sensors.repeats import interrupted
@@ -291,19 +290,17 @@ def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
 def _automate(runner: _Runner, cursors: _Cursors) -> None:
     """Run what the automation conditions request, until they request nothing."""
     graph = runner.definitions.resolve_asset_graph()
-    conditions = Conditions(graph, runner.instance, cursors.get(_AUTOMATION_CURSOR))
-    while True:
-        tick = conditions.tick()
+    conditions = Conditions(runner.definitions, runner.instance, cursors.get(_AUTOMATION_CURSOR))
+    # Silver before gold: gold that follows from several silver tables is then made once, after all of them.
+    while tick := conditions.tick(first=lambda key: key.path[0] != "gold"):
         requested: dict[Any, dict[str, list[dg.AssetKey]]] = defaultdict(lambda: defaultdict(list))
         for key in graph.toposorted_asset_keys:
-            for day in tick.requested.get(key, ()):
+            for day in tick.get(key, ()):
                 requested[graph.get(key).partitions_def][day].append(key)
         there = _Materialized(runner.instance)
         for calendar, tables in requested.items():
-            for keys, first, last in _ranges(calendar, _silver_first(graph, tables), there):
+            for keys, first, last in _ranges(calendar, tables, there):
                 runner.run_tables(keys, first, last)
-        if not requested and NEWLY_DUE not in tick.labels:
-            break
     # Only now: whoever is killed before looks again from where this began, and requests what is not done.
     cursors.set(_AUTOMATION_CURSOR, conditions.cursor)
 
@@ -311,7 +308,7 @@ def _automate(runner: _Runner, cursors: _Cursors) -> None:
 def _begin_automation(runner: _Runner, cursors: _Cursors) -> None:
     """Have the conditions look for the first time, if they never have: what happens before is invisible to them."""
     if cursors.get(_AUTOMATION_CURSOR) is None:
-        conditions = Conditions(runner.definitions.resolve_asset_graph(), runner.instance, None)
+        conditions = Conditions(runner.definitions, runner.instance, None)
         conditions.tick()
         cursors.set(_AUTOMATION_CURSOR, conditions.cursor)
 
@@ -327,17 +324,6 @@ class _Materialized:
         if key not in self._days:
             self._days[key] = self._instance.get_materialized_partitions(key)
         return day in self._days[key]
-
-
-def _silver_first(
-    graph: dg.AssetGraph, tables: Mapping[str, Sequence[dg.AssetKey]]
-) -> Mapping[str, Sequence[dg.AssetKey]]:
-    """Leave out gold that is made of silver which is made on the same day: once that is, it is requested again."""
-    silver = {day: {key for key in keys if key.path[0] == "silver"} for day, keys in tables.items()}
-    return {
-        day: [key for key in keys if key in silver[day] or not silver[day] & graph.get(key).parent_keys]
-        for day, keys in tables.items()
-    }
 
 
 def _ranges(
