@@ -14,13 +14,13 @@ import dagster as dg
 
 from instance.events import latest_materializations, record_check_evaluations, record_materializations
 from lakehouse_assets import catalogue
-from lakehouse_assets.inputs import awaited, computed, load, reach, required, waits_for_all
+from lakehouse_assets.inputs import awaited, computed, load, reach, required, sizes, waits_for_all
 from lakehouse_assets.layers import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
 from lakehouse_assets.partitions import Calendars, mapping
 from lakehouse_assets.promotion import promote
 from quality.contract import fresh_within_of
 from quality.histories import publish_histories
-from quality.publication import Publication, publish_derived, publish_received, unreported
+from quality.publication import Publication, publish_derived, publish_received, slices, unreported
 from quality.quarantine import QUARANTINE, unaccounted
 from resources.ingestion import Ingested
 from resources.lakehouse import Lakehouse
@@ -162,11 +162,13 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                 )
             else:
                 partitions = reach(engine, tables, table, sorted({*partitions, *_left_unreported(context, table)}))
-                frames = inputs or load(engine, tables, table, partitions)
-                frame = computed(table, frames, partitions)
-                publication = publish_derived(
-                    engine, table.terms, frame, partitions, run_id=run_id, report=context.log.info
-                )
+                publication, parts = Publication(), [*slices(sizes(engine, tables, table, partitions))]
+                for part in parts:
+                    frames = inputs if inputs and len(parts) == 1 else load(engine, tables, table, part)
+                    frame = computed(table, frames, part)
+                    publication.take(
+                        publish_derived(engine, table.terms, frame, part, run_id=run_id, report=context.log.info)
+                    )
         if table.layer == "silver":
             _report_quarantined(context, publication)
         followers = [

@@ -109,6 +109,20 @@ def load(
     return frames
 
 
+def sizes(
+    engine: Engine, tables: Mapping[str, Table], table: ContractTable, partitions: Sequence[dt.date]
+) -> dict[dt.date, int]:
+    """Return how many rows of its inputs each partition is about; rows around it and dimensions do not count."""
+    found = dict.fromkeys(partitions, 0)
+    for parameter, name in _others(table).items():
+        if not reads_of(table, parameter).whole:
+            its = tables[name].partition_column
+            counts = engine.row_counts(name, its)
+            for own in partitions:
+                found[own] += sum(counts.get(day, 0) for day in partitions_behind(its, table.partition_column, own))
+    return found
+
+
 def _others(table: ContractTable) -> dict[str, str]:
     """Return a table's inputs by parameter, but for itself."""
     return {parameter: name for parameter, name in table.inputs.items() if name != table.full_name}

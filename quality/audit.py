@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from quality.contract import day_rules_of
 from quality.day_rules import Figures, trailing
-from quality.judge import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, WARNED
+from quality.judge import DIGEST, DUPLICATE, KEY, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, WARNED
 from quality.rules import every_rule
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quality.contract import Contract
     from quality.judge import Policy
 
-_JUDGEMENT = (OUTCOME, RULES, WARNED, REJECTED, DIGEST)
+_JUDGEMENT = (OUTCOME, RULES, WARNED, REJECTED, DIGEST, *KEY)
 _ROWS, _DISTINCT, _RULE, _HOUR, _SUM = "count_all", "distinct", "_rule", "_hour_", "_sum_"
 
 
@@ -147,7 +147,6 @@ class Audit:
         self._timed = list(dict.fromkeys(rule.timed for rule in self._day_rules if rule.timed))
         self._earlier = dict(earlier or {})
         self._figures: dict[dt.date, Figures] = defaultdict(Figures)
-        self._key_columns = list(dict.fromkeys([partition_column, *policy.key]))
         self._keys: list[pa.Table] = []
         self._seen: dict[dt.date, set[bytes]] = defaultdict(set)
 
@@ -169,14 +168,19 @@ class Audit:
                     self._keep(pa.Table.from_batches([refused]))
                 good = batch.filter(pc.equal(outcomes, PUBLISHED))
             self._take_warnings(good)
+            if self._strict:
+                key = KEY if KEY[0] in batch.schema.names else self._policy.key
+                names = list(dict.fromkeys([self._column, *key]))
+                # Counted at once: a column that is only kept keeps the memory of its whole batch.
+                self._keys.append(pa.Table.from_batches([good.select(names)]).group_by(names).aggregate([([], _ROWS)]))
             good = good.drop_columns([name for name in _JUDGEMENT if name in batch.schema.names])
             self._take_figures(good)
-            if self._strict:
-                self._keys.append(pa.Table.from_batches([good.select(self._key_columns)]))
             if good.num_rows:
                 yield good
         if self._keys:
-            self._take_repeated_keys(pa.concat_tables(self._keys).group_by(self._key_columns).aggregate([([], _ROWS)]))
+            keys = pa.concat_tables(self._keys)
+            counted = keys.group_by([name for name in keys.column_names if name != _ROWS]).aggregate([(_ROWS, "sum")])
+            self._take_repeated_keys(counted.rename_columns([*counted.column_names[:-1], _ROWS]))
         self._judge_days()
         self._verdict()
 
@@ -198,7 +202,8 @@ class Audit:
         if any(tally.rejected for tally in self.tallies.values()):
             self._keep(collect(frame.where(F.col(OUTCOME) == REFUSED)))
         if self._strict:
-            keys = good.groupBy(*self._key_columns).agg(F.count(F.lit(1)).alias(_ROWS))
+            names = dict.fromkeys([self._column, *self._policy.key])
+            keys = good.groupBy(*names).agg(F.count(F.lit(1)).alias(_ROWS))
             self._take_repeated_keys(collect(keys.where(F.col(_ROWS) > 1)))
         if WARNED in frame.columns:
             by_rule = good.select(self._column, F.explode(WARNED).alias(_RULE)).groupBy(self._column, _RULE)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from quality.contract import columns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pyspark.sql import Column, DataFrame
 
     from quality.contract import Contract
@@ -33,13 +35,18 @@ def fitted(frame: DataFrame, contract: type[Contract], *more: str) -> DataFrame:
     return frame.select(*columns, *more)
 
 
-def row_hash(contract: type[Contract]) -> Column:
-    """Return the hash of a row's contract columns: each as text after its length, so that no two rows look alike."""
+def row_hash(contract: type[Contract], names: Collection[str] | None = None, *, salt: str = "") -> Column:
+    """Return the hash of a row's contract columns, or of some of them; another salt gives another one.
+
+    Each stands as text after its length, so that no two rows look alike.
+    """
     from pyspark.sql import functions as F  # noqa: N812
     from pyspark.sql import types as T  # noqa: N812
 
-    parts = []
+    parts = [F.lit(salt)] if salt else []
     for column in columns_of(contract):
+        if names is not None and column.name not in names:
+            continue
         value = F.col(column.name)
         nested = isinstance(column.type, T.ArrayType | T.MapType | T.StructType)
         text = F.to_json(value) if nested else F.hex(value) if isinstance(column.type, T.BinaryType) else None

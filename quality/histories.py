@@ -120,7 +120,8 @@ def publish_history(
         write_ledger(engine, terms, there, result, run_id)
         return result
     audit = Audit(BUSINESS_DATE, {day: DayTally() for day in days}, terms.policy, contract=terms.contract, strict=True)
-    judged = judge_derived(dimension.due(transform, touched), terms.contract, tables=engine.read, report=report)
+    due = dimension.due(transform, touched)
+    judged = judge_derived(due, terms.contract, key=terms.policy.key, tables=engine.read, report=report)
     try:
         after = pa.Table.from_batches([*audit.stream(iter(engine.collect(judged).to_batches()))])
     except HeldError:
@@ -173,12 +174,8 @@ def publish_histories(
     while more := sorted({*days, *result.affected} - taken):
         part = publish_history(engine, terms, history, transform, more, run_id=run_id, report=report)
         taken.update(more)
-        result.affected = sorted({*result.affected, *part.affected})
-        result.tallies |= part.tallies
-        result.held |= part.held
-        result.rows |= part.rows
-        result.unchanged = (result.unchanged | part.unchanged) - {*result.affected}
-        result.version = result.version if part.version is None else part.version
+        result.take(part)
+        result.unchanged -= {*result.affected}
     return result
 
 

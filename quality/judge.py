@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quality.casting import RECEIVED
+from quality.contents import row_hash
 from quality.contract import columns_of
 from quality.rules import broken, compile_rules, lookups, reader_rule
 from resources.engine import MissingTableError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     """Reads another table by name, as ``Engine.read`` does."""
 
 OUTCOME, RULES, WARNED, REJECTED, DIGEST = "_outcome", "_rules", "_warned", "_rejected", "_digest"
+KEY = ("_key", "_key_again")
+"""Two hashes of a row's key: as many bits as no two keys share, and a quarter of the memory of the shortest."""
 PUBLISHED, DUPLICATE, REFUSED = 0, 1, 2
 SUPERSEDED_MARK = "file:superseded"
 POINTERS = (
@@ -121,12 +124,14 @@ def judge_derived(
     frame: DataFrame,
     contract: type[Contract],
     *,
+    key: Collection[str] = (),
     tables: Tables | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> DataFrame:
     """Judge the rows of a table made from other tables: a rule that rejects is a defect of ours and will hold the day.
 
-    See ``judge_received`` for the columns it adds and for ``tables`` and ``report``.
+    See ``judge_received`` for the columns it adds and for ``tables`` and ``report``; with a ``key``, its hashes come
+    along, for the audit to see that none occurs twice.
     """
     from pyspark.sql import functions as F  # noqa: N812
 
@@ -135,7 +140,8 @@ def judge_derived(
     rules = compile_rules(contract) + rules
     outcome = F.when(F.size(RULES) == 0, F.lit(PUBLISHED)).otherwise(F.lit(REFUSED))
     tagged = frame.withColumn(RULES, broken([rule for rule in rules if rule.action != "warn"]))
-    return tagged.select(*names, RULES, *_warnings(rules), outcome.alias(OUTCOME))
+    hashes = [row_hash(contract, key, salt=name).alias(name) for name in KEY] if key else []
+    return tagged.select(*names, RULES, *_warnings(rules), outcome.alias(OUTCOME), *hashes)
 
 
 def _marked(

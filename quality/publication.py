@@ -119,6 +119,15 @@ class Publication:
         """The partitions that were published."""
         return [day for day in self.tallies if day not in self.held]
 
+    def take(self, later: Publication) -> None:
+        """Add what a later part of the same write came to, about other partitions or the same."""
+        self.tallies |= later.tallies
+        self.held |= later.held
+        self.version = self.version if later.version is None else later.version
+        self.affected = sorted({*self.affected, *later.affected})
+        self.unchanged |= later.unchanged
+        self.rows |= later.rows
+
 
 Report = Callable[[str], None]
 
@@ -203,7 +212,7 @@ def judged_days(
         if release := decided.release(day, newest, terms.rules_version):
             current.tallies[day].released = f"released by {release.decided_by}: {release.reason}"
             current.tallies[day].released_empty = release.would_publish == 0
-    for part in _slices(current.tallies):
+    for part in slices({day: tally.rows_in or 0 for day, tally in current.tallies.items()}):
         frame = judge_received(
             _only(heeded.frame, part, "business_date"),
             transform,
@@ -226,7 +235,7 @@ def publish_derived(
     run_id: str,
     report: Report = lambda _: None,
 ) -> Publication:
-    """Publish the partitions of a table made from other tables whose rows are not what they were.
+    """Publish the partitions of a table made from other tables whose rows are not what they were, in one commit.
 
     A partition with a row that a rule rejects is held.
     """
@@ -239,7 +248,7 @@ def publish_derived(
         audit = _audit(engine, terms, {day: DayTally() for day in partitions}, strict=True)
         if same:
             frame = _only(frame, partitions, terms.partition_column)
-        judged = judge_derived(frame, terms.contract, tables=engine.read, report=report)
+        judged = judge_derived(frame, terms.contract, key=terms.policy.key, tables=engine.read, report=report)
         _audited_commit(engine, terms, judged, partitions, audit, result, run_id)
     # A partition that was held, and whose rows are again those published before, is held no more.
     write_ledger(engine, terms, {**result.tallies, **same}, result, run_id)
@@ -379,16 +388,20 @@ def write_ledger(
     engine.append(LEDGER, lines, metadata={"run_id": run_id})
 
 
-def _slices(tallies: Mapping[dt.date, DayTally]) -> Iterator[list[dt.date]]:
+def slices(sizes: Mapping[dt.date, int]) -> Iterator[list[dt.date]]:
+    """Split partitions, in their order, so that what is published at once is bounded.
+
+    Args:
+        sizes: how many rows each has, or about that.
+    """
     part: list[dt.date] = []
     rows = 0
-    for day in sorted(tallies):
-        more = tallies[day].rows_in or 0
-        if part and rows + more > SLICE_ROWS:
+    for day in sorted(sizes):
+        if part and rows + sizes[day] > SLICE_ROWS:
             yield part
             part, rows = [], 0
         part.append(day)
-        rows += more
+        rows += sizes[day]
     if part:
         yield part
 

@@ -117,6 +117,20 @@ class DeltaTables:
         values = set() if opened is None else {partition.get(column) for partition in opened.partitions()}
         return sorted(dt.date.fromisoformat(str(value)) for value in values if value is not None)
 
+    def row_counts(self, table: str, column: str) -> dict[dt.date, int]:
+        """Return how many rows a table has of each date by which it is partitioned; none if it was never written."""
+        import pyarrow as pa
+
+        opened = self._open(table)
+        files = pa.table(opened.get_add_actions(flatten=True)) if opened is not None else pa.table({})
+        wanted = [f"partition.{column}", "num_records"]
+        if not set(wanted) <= set(files.column_names):
+            return {}
+        counted = files.select(wanted).group_by(wanted[0]).aggregate([("num_records", "sum")])
+        return {
+            row[wanted[0]]: row["num_records_sum"] or 0 for row in counted.to_pylist() if row[wanted[0]] is not None
+        }
+
     def last_token(self, table: str, application: str) -> int | None:
         """Return the highest number that an application has committed to a table."""
         opened = self._open(table)

@@ -165,6 +165,13 @@ class Engine(Protocol):
         """Return the dates by which a table is partitioned that have rows, sorted; none if it was never written."""
         ...
 
+    def row_counts(self, table: str, column: str) -> dict[dt.date, int]:
+        """Return how many rows the table has of each date by which it is partitioned, as its log says.
+
+        None if it was never written, or is not partitioned by the column.
+        """
+        ...
+
     def last_token(self, table: str, application: str) -> int | None:
         """Return the highest number that an application has committed to a table."""
         ...

@@ -36,21 +36,26 @@ if TYPE_CHECKING:
     from resources.predicates import Predicate
 
 _MEMORY_SHARE = 0.6
+_PURGED_AFTER_MS = 50
+"""At once costs more than the query itself, where it asks for small pieces of memory again and again."""
+_ROWS_OF_A_GROUP = 1 << 17
+"""Of a Parquet file: its writer and every later reader hold one in memory. The default is eight times as many."""
 _IDENTITY_ONLY = ("grpc.compression_enabled_algorithms_bitset", 1)
 """gRPC offers gzip, and Sail would then compress every result batch: ten times slower than the query itself."""
 
 
 @functools.cache
 def _give_memory_back() -> None:
-    """Have three allocators in one process return what they free at once, not after a while.
+    """Have three allocators in one process return what they free soon, not after a while.
 
-    Sail, delta-rs and Arrow take turns, and each would keep the peak of its turn: 800 MB instead of 1,200 for days of a
-    million rows, for a tenth more CPU. The first two read the environment when they are loaded.
+    Sail, delta-rs and Arrow take turns, and each would keep the peak of its turn (docs/decisions/0008). The first two
+    read the environment when they are loaded.
     """
     import pyarrow as pa
 
-    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "0")
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", str(_PURGED_AFTER_MS))
+    decay = ",".join(f"{pages}_decay_ms:{_PURGED_AFTER_MS}" for pages in ("dirty", "muzzy"))
+    os.environ.setdefault("_RJEM_MALLOC_CONF", decay)
     pa.set_memory_pool(pa.system_memory_pool())
 
 
@@ -249,7 +254,7 @@ def _write(
     metadata: Mapping[str, str] | None = None,
 ) -> int:
     import pyarrow as pa
-    from deltalake import write_deltalake
+    from deltalake import WriterProperties, write_deltalake
     from deltalake.exceptions import DeltaError
 
     schema = table_schema(opened)
@@ -260,6 +265,7 @@ def _write(
             pa.RecordBatchReader.from_batches(schema, source),
             mode="overwrite" if predicate else "append",
             predicate=predicate,
+            writer_properties=WriterProperties(max_row_group_size=_ROWS_OF_A_GROUP),
             commit_properties=commit_properties(metadata, token),
             post_commithook_properties=after_commit(opened),
         )

@@ -22,11 +22,23 @@ _WHOLE = "decimal(24,0)"
 def of_lines() -> list[Column]:
     """Return the measures of a group of `silver.transactions` rows.
 
-    Counting distinct values keeps a set for each group: for many small groups, such as products, use `sums`.
+    Counting distinct values keeps a set for each group: for many small groups use `by_invoices`, or `sums`.
     """
     orders = F.countDistinct("invoice_no").alias("orders")
     sale_orders = F.countDistinct(F.when(F.col("kind") == "sale", F.col("invoice_no"))).alias("sale_orders")
     return [orders, sale_orders, *sums()]
+
+
+def by_invoices(lines: DataFrame, *keys: str) -> DataFrame:
+    """Return the measures of `of_lines` by some keys, of which there may be many: invoice by invoice first."""
+    is_sale = F.max((F.col("kind") == "sale").cast("bigint")).alias("sale_orders")
+    by_invoice = lines.groupBy(*keys, "invoice_no").agg(*sums(), is_sale)
+    counts = [
+        F.count(F.lit(1)).alias("orders"),
+        *[F.sum(name).alias(name) for name in ("sale_orders", "lines", "units")],
+    ]
+    amounts = [money(name).alias(name) for name in ("gross_sales", "returns", "net_sales")]
+    return by_invoice.groupBy(*keys).agg(*counts, *amounts)
 
 
 def customers() -> Column:

@@ -3,7 +3,7 @@
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
-from lakehouse_assets.gold._measures import of_lines
+from lakehouse_assets.gold._measures import by_invoices
 from lakehouse_assets.layers import gold_table
 from lakehouse_assets.metrics import metric
 from quality.contract import Contract, column
@@ -27,4 +27,4 @@ class CustomerDays(Contract):
 def customer_days(silver_transactions: DataFrame) -> DataFrame:
     """Sum the lines of known customers by day and customer."""
     known = silver_transactions.where("customer_id IS NOT NULL")
-    return known.groupBy("business_date", "customer_id").agg(*of_lines())
+    return by_invoices(known, "business_date", "customer_id")
