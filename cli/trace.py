@@ -74,7 +74,8 @@ def trace(
     else:
         _print(traced, shown, limit)
         if differences is not None:
-            _print_verdict(traced, column, differences, limit)
+            levels = [each for each in traced.levels() if not shown or id(each) in shown]
+            _print_verdict(levels, column, differences, limit)
     raise typer.Exit(IMBALANCED if differences else OK)
 
 
@@ -182,15 +183,18 @@ def _short(text: str) -> str:
     return f"{text[:_DIGITS_SHOWN]}…" if len(text) == _DIGEST and text.isalnum() else text
 
 
-def _print_verdict(traced: Traced, column: str | None, differences: Sequence[CellDifference], limit: int) -> None:
-    console = out()
+def _print_verdict(
+    levels: Sequence[Traced], column: str | None, differences: Sequence[CellDifference], limit: int
+) -> None:
+    """Tell whether the first of some levels is what the records of all of them come to."""
+    console, traced = out(), levels[0]
     if not differences:
         cells = 1 if column else traced.rows.num_columns
         if traced.unfollowed:
             told = "the cell is" if column else "all cells are"
             console.print(f"[green]verified[/]: {told} what comes out when computed again from the tables")
             return
-        records = sum(each.records.behind.num_rows for each in traced.levels() if each.records)
+        records = sum(each.records.behind.num_rows for each in levels if each.records)
         what = f"the cell {column} is" if column else f"all {cells} cells are"
         console.print(f"[green]verified[/]: {what} what {number(records)} records come to")
         return

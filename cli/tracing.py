@@ -370,7 +370,7 @@ class Tracer:
         Found by experiment: a column matters if the cell is another one, or cannot be had, where the column is null.
 
         Returns:
-            Column names by the ``id`` of each traced level, and of its records.
+            Column names by the ``id`` of each traced level that has any, and of its records.
         """
         return dict(self._columns(traced, {column}))
 
@@ -395,7 +395,7 @@ class Tracer:
         candidates = {name: set(frame.columns) for name, frame in frames.items()}
         mattering = self._mattering(traced, frames, wanted, candidates)
         for name, each in traced.inputs.items():
-            if mattering[name] or not each.unfollowed:
+            if mattering[name] or not any(mattering.values()):  # where no column matters, it is the rows that do
                 yield from self._columns(each, mattering[name])
 
     def _held(self, traced: Traced) -> DataFrame:

@@ -23,15 +23,7 @@ INTERVAL_SECONDS = 3
 
 
 _SETTLED = "settled"
-
-
-def settled(due: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
-    """Return a condition that asks for what is due at two ticks that follow each other.
-
-    The daemon's tick reads new events up to a moment, and what is in progress a little later: a run that ends in
-    between looks as if it had built silver and left gold.
-    """
-    return (due & ~due.newly_true()).with_label(_SETTLED)
+"""The label that ``lakehouse_assets.promotion`` gives to the part that asks for what is due at two ticks in a row."""
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:

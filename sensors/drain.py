@@ -104,7 +104,8 @@ def drain(
     result = Drained()
     runner = _Runner(definitions, instance, started, heard, result)
     cursors = _Cursors(instance, result)
-    _begin_automation(runner, cursors)
+    if cursors.get(_AUTOMATION_CURSOR) is None:  # what happens before its first look is invisible to automation
+        _automate(runner, cursors)
     for request in interrupted(lakehouse, sources, instance, alone=True):
         runner.run_job(request)
     _finish(runner, cursors)
@@ -152,7 +153,8 @@ def restate(
     _bury_dead_runs(instance)
     result = Drained()
     runner, cursors = _Runner(definitions, instance, started, heard, result), _Cursors(instance, result)
-    _begin_automation(runner, cursors)
+    if cursors.get(_AUTOMATION_CURSOR) is None:
+        _automate(runner, cursors)
     _finish(runner, cursors)
     return result
 
@@ -303,14 +305,6 @@ def _automate(runner: _Runner, cursors: _Cursors) -> None:
                 runner.run_tables(keys, first, last)
     # Only now: whoever is killed before looks again from where this began, and requests what is not done.
     cursors.set(_AUTOMATION_CURSOR, conditions.cursor)
-
-
-def _begin_automation(runner: _Runner, cursors: _Cursors) -> None:
-    """Have the conditions look for the first time, if they never have: what happens before is invisible to them."""
-    if cursors.get(_AUTOMATION_CURSOR) is None:
-        conditions = Conditions(runner.definitions, runner.instance, None)
-        conditions.tick()
-        cursors.set(_AUTOMATION_CURSOR, conditions.cursor)
 
 
 class _Materialized:
