@@ -10,6 +10,7 @@ used, so its version is pinned and ``tests/instance`` compares the rows with tho
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
 import weakref
@@ -143,6 +144,18 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         last = {(event.get_dagster_event().asset_key, _type(event)): (event, key) for event, key in numbered}
         for event, key in sorted(last.values(), key=lambda event_and_key: event_and_key[1]):
             self._store_asset_event(index, event, key)
+
+    def runs_and_times(self, storage_ids: Sequence[int]) -> dict[int, tuple[str, float]]:
+        """Return the run and the time of events that are in the index, by storage id; nothing is deserialized."""
+        columns = SqlEventLogStorageTable.c
+        found: dict[int, tuple[str, float]] = {}
+        with self.index_connection() as index:
+            for start in range(0, len(storage_ids), BATCH_SIZE):
+                is_wanted = columns.id.in_(storage_ids[start : start + BATCH_SIZE])
+                query = db.select(columns.id, columns.run_id, columns.timestamp).where(is_wanted)
+                for number, run_id, when in index.execute(query):
+                    found[number] = run_id, when.replace(tzinfo=dt.UTC).timestamp()
+        return found
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[db.Connection]:

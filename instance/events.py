@@ -88,14 +88,25 @@ def latest_materializations(
     latest = instance.get_latest_storage_id_by_partition(
         asset_key, DagsterEventType.ASSET_MATERIALIZATION, set(partitions)
     )
-    storage_ids = sorted(latest.values())
-    pointers: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
+    runs_and_times = _runs_and_times(instance, asset_key, sorted(latest.values()))
+    return {
+        partition: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=number, run_id=runs_and_times[number][0], timestamp=runs_and_times[number][1]
+        )
+        for partition, number in latest.items()
+        if number in runs_and_times
+    }
+
+
+def _runs_and_times(
+    instance: DagsterInstance, asset_key: AssetKey, storage_ids: list[int]
+) -> dict[int, tuple[str, float]]:
+    storage = instance.event_log_storage
+    if isinstance(storage, BatchedSqliteEventLogStorage):
+        return storage.runs_and_times(storage_ids)
+    found = {}
     for start in range(0, len(storage_ids), RECORDS_A_QUERY):
         chunk = storage_ids[start : start + RECORDS_A_QUERY]
-        found = instance.fetch_materializations(AssetRecordsFilter(asset_key, storage_ids=chunk), limit=len(chunk))
-        for record in found.records:
-            if record.partition_key is not None:
-                pointers[record.partition_key] = AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-                )
-    return pointers
+        records = instance.fetch_materializations(AssetRecordsFilter(asset_key, storage_ids=chunk), limit=len(chunk))
+        found.update({record.storage_id: (record.run_id, record.timestamp) for record in records.records})
+    return found
