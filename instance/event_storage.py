@@ -34,6 +34,15 @@ BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 
 BATCH_SIZE = 1000
 
+EXACT_TIMES_VARIABLE = "DAGSTER_MAX_PARTITIONS_FOR_DA_TIMESTAMP_FETCH"
+"""Dagster reads it: of how many partitions a tick looks up when they were updated.
+
+Of more than that, 100 by default, it takes the time of the tick, for an input as for what is made of it; an input that
+was updated last then counts as handled.
+"""
+
+EXACT_TIMES = 1_000_000
+
 RUN_ENGINES_KEPT = 32
 """Runs whose engine is remembered. It bounds memory only: a run's database is closed after every transaction."""
 
@@ -62,11 +71,12 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> BatchedSqliteEventLogStorage:
-        """Build the storage a ``dagster.yaml`` names, and let Dagster batch events in this process and its children.
+        """Build the storage a ``dagster.yaml`` names, and set what Dagster reads in this process and its children.
 
         Dagster's own version returns the base class by name, so a subclass would be ignored without a word.
         """
         os.environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
+        os.environ.setdefault(EXACT_TIMES_VARIABLE, str(EXACT_TIMES))
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from instance.home import open_instance
 from lakehouse_assets.assets import asset_key
 from sensors.automation import Conditions
 from tests.line import Line, days
@@ -59,3 +62,15 @@ def test_what_comes_first_and_fails_does_not_keep_the_others_waiting(line):
         [1]
     )  # of a day that was not made again the last one stands
     assert ticked(conditions, **silver_first) == {}
+
+
+def test_of_many_partitions_in_one_look_a_day_that_was_updated_last_is_not_taken_for_handled(landing_root, tmp_path):
+    many = [str(dt.date(2011, 1, 1) + dt.timedelta(number)) for number in range(150)]
+    with open_instance(tmp_path / "home") as instance:
+        line = Line(landing_root, instance=instance)
+        conditions = conditions_of(line)
+        conditions.tick()
+        line.report("bronze.transactions", *many)
+        line.report(SILVER, *many)
+        line.report("bronze.transactions", *many[:120])  # late rows
+        assert ticked(conditions)[SILVER] == many[:120]
