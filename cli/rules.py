@@ -142,7 +142,7 @@ def _made(table: ContractTable) -> Made:
 
 
 def _daily_readers(table: ContractTable) -> list[Made]:
-    """Return the tables that read a table and have its partitions, and are made of nothing beside these."""
+    """Return the tables that read a table partition by partition, and beside it nothing but dimensions."""
     from lakehouse_assets.definitions import find_tables
     from lakehouse_assets.layers import ContractTable
 
@@ -152,7 +152,8 @@ def _daily_readers(table: ContractTable) -> list[Made]:
         if isinstance(found, ContractTable)
         and table.full_name in found.inputs.values()
         and found.partition_column == table.partition_column
-        and not found.reads
+        and all(name != table.full_name for name in map(found.inputs.get, found.reads))
+        and all(reads.whole for reads in found.reads.values())
     ]
 
 
