@@ -313,7 +313,7 @@ def lines_of(root, day):
     ("place", "completed_by"),
     [
         ("quality.publication._write_quarantine", ("run",)),
-        ("quality.publication._write_ledger", ("run",)),
+        ("quality.publication.write_ledger", ("run",)),
         ("lakehouse_assets.assets._report_published", ("run",)),
         ("lakehouse_assets.assets.publish_derived", ("run",)),
         ("lakehouse_assets.assets._report_published", ("quarantine", "replay")),
