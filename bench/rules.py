@@ -98,8 +98,11 @@ def _landed(engine: SailEngine, rows: int) -> Iterator[dt.date]:
 
 def _look_ups(engine: SailEngine) -> None:
     """Write the customers and products of the generated lines."""
-    keys = {customers: pa.array(range(12_000, 17_000)), products: pa.array(range(20_000, 24_000)).cast(pa.string())}
-    for table, values in keys.items():
+    keys = [
+        (customers, pa.array(range(12_000, 17_000))),
+        (products, pa.array(range(20_000, 24_000)).cast(pa.string())),
+    ]
+    for table, values in keys:
         schema, key = table.terms.layout.schema, table.terms.policy.key[0]
         rows = {own.name: pa.nulls(len(values), own.type) for own in schema}
         rows |= {key: values, "business_date": pa.repeat(pa.scalar(START), len(values))}
