@@ -13,10 +13,11 @@ from typing import Any
 
 import dagster as dg
 
+from bench.drained import with_inputs
 from instance.events import latest_materializations
 from lakehouse_assets.assets import AUDIT, asset_key
 from lakehouse_assets.definitions import build_defs, find_tables
-from lakehouse_assets.layers import BronzeTable, ContractTable, Table
+from lakehouse_assets.layers import BronzeTable
 from resources.lakehouse import Lakehouse
 from resources.settings import Settings
 from resources.storage import table_uri
@@ -35,18 +36,6 @@ THIN = (
     "silver.quarantine",
 )
 """Gold tables by day, week and month, with all that they are made from: what most tests of the line are about."""
-
-
-def with_inputs(names: Iterable[str]) -> list[Table]:
-    """Return some tables and all that they are made from, in the order of the definitions."""
-    every = {table.full_name: table for table in find_tables()}
-    found, left = set(), [*names]
-    while left:
-        table = every[left.pop()]
-        if table.full_name not in found and isinstance(table, ContractTable):
-            left += table.inputs.values()
-        found.add(table.full_name)
-    return [table for name, table in every.items() if name in found]
 
 
 @dataclass
