@@ -166,7 +166,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                 for part in parts:
                     frames = inputs if inputs and len(parts) == 1 else load(engine, tables, table, part)
                     frame = computed(table, frames, part)
-                    publication.take(
+                    publication.extend(
                         publish_derived(engine, table.terms, frame, part, run_id=run_id, report=context.log.info)
                     )
         if table.layer == "silver":

@@ -174,7 +174,7 @@ def publish_histories(
     while more := sorted({*days, *result.affected} - taken):
         part = publish_history(engine, terms, history, transform, more, run_id=run_id, report=report)
         taken.update(more)
-        result.take(part)
+        result.extend(part)
         result.unchanged -= {*result.affected}
     return result
 

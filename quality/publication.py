@@ -119,7 +119,7 @@ class Publication:
         """The partitions that were published."""
         return [day for day in self.tallies if day not in self.held]
 
-    def take(self, later: Publication) -> None:
+    def extend(self, later: Publication) -> None:
         """Add what a later part of the same write came to, about other partitions or the same."""
         self.tallies |= later.tallies
         self.held |= later.held
