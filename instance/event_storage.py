@@ -1,4 +1,4 @@
-"""Dagster's SQLite event log, with a batch of events in one transaction and the index database kept open.
+"""Dagster's SQLite event log, with a batch of events in one transaction and the databases in use kept open.
 
 A run over a range of partitions writes two or three events per table and partition. Dagster's own SQLite storage
 spends 5 to 9 ms on each, because every statement builds an engine and opens a file. Named in ``dagster.yaml``, this
@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sqlite3
 import threading
 import weakref
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as db
@@ -27,7 +28,7 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, Sq
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy.pool import NullPool, Pool, QueuePool
+from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 """Dagster reads it: how many events of a range it collects before it stores them. Its default, 0, is one by one."""
@@ -44,7 +45,7 @@ was updated last then counts as handled.
 EXACT_TIMES = 1_000_000
 
 RUN_ENGINES_KEPT = 32
-"""Runs whose engine is remembered. It bounds memory only: a run's database is closed after every transaction."""
+"""Runs whose engine is remembered. It bounds memory only: no more than one run's database is open at a time."""
 
 _MIRRORED_EVENTS = ASSET_EVENTS | ASSET_CHECK_EVENTS | EVENT_TYPE_TO_PIPELINE_RUN_STATUS.keys()
 """Events stored twice: in the database of their run, and in the index, which queries across runs read."""
@@ -62,6 +63,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._open_transactions: dict[str, db.Connection] = {}
         self._index_engine: db.Engine | None = None
         self._run_engines: OrderedDict[str, db.Engine] = OrderedDict()
+        self._run_in_use = ""
+        self._empty_log: list[str] = []
         self._tables_seen: set[str] = set()
         self._thread = threading.local()
         super().__init__(base_dir, inst_data)
@@ -181,17 +184,57 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
                 return
             with self._engine(shard).connect() as connection, connection.begin():
                 self._open_transactions[shard] = connection
+                log: Any = connection.connection.driver_connection
+                before = log.total_changes
                 try:
                     yield connection
                 finally:
                     del self._open_transactions[shard]
+                    changed = log.total_changes != before
+            if changed:
+                self._tell_followers(shard)
 
     def _engine(self, shard: str) -> db.Engine:
-        engine = self._get_index_engine() if shard == INDEX_SHARD_NAME else self._get_run_engine(shard)
         if shard not in self._initialized_dbs:
-            self._initdb(self._new_engine(shard, NullPool))
+            if shard == INDEX_SHARD_NAME:
+                self._initdb(self._new_engine(shard, NullPool))
+            else:
+                self._close_run()  # its file may have been wiped
+                self._make_run_log(shard)
             self._initialized_dbs.add(shard)
-        return engine
+        return self._get_index_engine() if shard == INDEX_SHARD_NAME else self._get_run_engine(shard)
+
+    def _make_run_log(self, run_id: str) -> None:
+        """Make the database of a run if there is none, in SQL that Dagster has made another with.
+
+        It loads all its migrations for each run, which takes longer than many a step of it.
+        """
+        engine = self._new_engine(run_id, NullPool)
+        with closing(engine.raw_connection()) as connection:
+            log: Any = connection.driver_connection
+            if log.execute(_TABLES).fetchone():
+                return
+            try:
+                log.execute("PRAGMA journal_mode=WAL")
+                log.execute("BEGIN IMMEDIATE")
+                if not log.execute(_TABLES).fetchone():
+                    for statement in self._get_empty_log():
+                        log.execute(statement)
+                log.commit()
+            except sqlite3.OperationalError:  # another process makes it; Dagster's own way waits for that
+                log.rollback()
+                self._initdb(engine)
+
+    def _get_empty_log(self) -> list[str]:
+        """Return the SQL that makes an empty log, from one that Dagster makes in memory."""
+        if not self._empty_log:
+            engine = db.create_engine("sqlite://", poolclass=StaticPool)
+            self._initdb(engine)
+            with closing(engine.raw_connection()) as connection:
+                log: Any = connection.driver_connection
+                self._empty_log = list(log.iterdump())[1:-1]  # what is between begin and commit
+            engine.dispose()
+        return self._empty_log
 
     def _get_index_engine(self) -> db.Engine:
         """Keep the one connection to the index open: it is what nearly every query and event needs."""
@@ -200,16 +243,24 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         return self._index_engine
 
     def _get_run_engine(self, run_id: str) -> db.Engine:
-        """Remember the engine, but no connection.
-
-        The UI follows a run by watching its file, and SQLite writes to that file when the connection closes. Thousands
-        of runs may be read by one process; none may cost it an open file.
-        """
-        engine = self._run_engines.pop(run_id, None) or self._new_engine(run_id, NullPool)
+        """Keep the connection to the run in use open, and to no other: one process may read thousands of runs."""
+        if run_id != self._run_in_use:
+            self._close_run()
+            self._run_in_use = run_id
+        engine = self._run_engines.pop(run_id, None) or self._new_engine(run_id, QueuePool)
         self._run_engines[run_id] = engine
         if len(self._run_engines) > RUN_ENGINES_KEPT:
             self._run_engines.popitem(last=False)
         return engine
+
+    def _close_run(self) -> None:
+        if (engine := self._run_engines.get(self._run_in_use)) is not None:
+            engine.dispose()
+
+    def _tell_followers(self, shard: str) -> None:
+        """Let the UI know that a run's log has grown: it watches the file, and SQLite writes to another beside it."""
+        with suppress(FileNotFoundError):  # wiped meanwhile
+            os.utime(self.path_for_shard(shard))
 
     def _new_engine(self, shard: str, pool: type[Pool]) -> db.Engine:
         # The lock lets one thread at a time in, so a connection may move between threads.
@@ -229,11 +280,15 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         with self.lock:
             if self._index_engine is not None:
                 self._index_engine.dispose()
+            self._close_run()
 
     def dispose(self) -> None:
         """Stop watching runs and close all files."""
         super().dispose()
         self.close_connections()
+
+
+_TABLES = "select name from sqlite_master where name = 'alembic_version'"
 
 
 def _wait_for_no_disk(connection: Any, _record: object) -> None:

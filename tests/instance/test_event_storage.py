@@ -202,7 +202,7 @@ def open_databases(home: Path) -> list[str]:
     return sorted(path.name for path in home.rglob("*.db") if path.stat()[1:3] in held)
 
 
-def test_only_the_index_stays_open_however_many_runs_are_read(tmp_path, monkeypatch):
+def test_the_index_and_one_run_stay_open_however_many_runs_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr("instance.event_storage.RUN_ENGINES_KEPT", 3)
     with instance_in(tmp_path) as instance:
         storage = instance.event_log_storage
@@ -210,7 +210,7 @@ def test_only_the_index_stays_open_however_many_runs_are_read(tmp_path, monkeypa
         for number in range(5):
             storage.get_logs_for_run(f"run-{number}")
 
-        assert open_databases(tmp_path) == ["index.db"]
+        assert open_databases(tmp_path) == ["index.db", "run-4.db"]
         assert len(storage._run_engines) == 3  # noqa: SLF001
 
         instance.dispose()
@@ -218,7 +218,7 @@ def test_only_the_index_stays_open_however_many_runs_are_read(tmp_path, monkeypa
 
 
 def test_a_run_can_be_followed_while_it_goes_on(tmp_path):
-    """The UI watches a run's file; a connection kept open would leave it unchanged until the run ends."""
+    """The UI watches a run's file; a connection kept open leaves it as it is until the run ends."""
     seen: Queue[str] = Queue()
 
     @dg.asset
