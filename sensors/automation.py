@@ -7,8 +7,10 @@ looks at all assets or none. Private names of Dagster are used instead; its vers
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +75,10 @@ class Conditions:
             evaluation_id=self._cursor.evaluation_id,
             logger=logging.getLogger(__name__),
         )
-        results, subsets = evaluator.evaluate()
+        with closing(
+            asyncio.new_event_loop()
+        ) as loop:  # `asyncio.run` is slow to let go of Ctrl-C
+            results, subsets = loop.run_until_complete(evaluator.async_evaluate())
         requested = {key: subset for subset in subsets if isinstance(key := subset.key, dg.AssetKey)}
         if early := {key: subset for key, subset in requested.items() if first(key)}:
             requested, results = early, [result for result in results if first(result.key)]

@@ -328,12 +328,12 @@ def _ranges(
     They want the same tables, so that a run's gate closes for all of it; or what else they would get is gold that is
     there and is looked at without need, since a run of many days costs little more than one of one day.
     """
-    place = {day: number for number, day in enumerate(calendar.get_partition_keys())}
+    window = calendar.time_window_for_partition_key
     span: list[str] = []
     union: list[dg.AssetKey] = []
     for day in sorted(tables):
         wider = [*union, *(key for key in tables[day] if key not in union)]
-        fits = bool(span) and place[day] == place[span[-1]] + 1
+        fits = bool(span) and window(day).start == window(span[-1]).end
         if fits and all(
             key in tables[each] or (key.path[0] == "gold" and there.has(key, each))
             for each in (*span, day)
