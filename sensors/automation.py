@@ -75,9 +75,7 @@ class Conditions:
             evaluation_id=self._cursor.evaluation_id,
             logger=logging.getLogger(__name__),
         )
-        with closing(
-            asyncio.new_event_loop()
-        ) as loop:  # `asyncio.run` is slow to let go of Ctrl-C
+        with closing(asyncio.new_event_loop()) as loop:  # `asyncio.run` is slow to let go of Ctrl-C
             results, subsets = loop.run_until_complete(evaluator.async_evaluate())
         requested = {key: subset for subset in subsets if isinstance(key := subset.key, dg.AssetKey)}
         if early := {key: subset for key, subset in requested.items() if first(key)}:

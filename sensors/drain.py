@@ -178,7 +178,7 @@ def _finish(runner: _Runner, cursors: _Cursors) -> None:
             continue
         calendar: Any = graph.get(key).partitions_def
         known = {*days}.intersection(calendar.get_partition_keys())
-        for keys, first, last in _ranges(calendar, {day: [key] for day in known}, _Materialized(runner.instance)):
+        for keys, first, last in _ranges(calendar, {key: known}, _Materialized(runner.instance)):
             runner.run_tables(keys, first, last)
     _automate(runner, cursors)
     if len(runner.result.errors) == failures:
@@ -224,7 +224,7 @@ class _Runner:
         job = self.definitions.resolve_job_def(request.source)
         keys = job.asset_layer.selected_asset_keys
         if not with_gold:
-            keys = {key for key in keys if key.path[0] != "gold"}
+            keys = {key for key in keys if not _is_gold(key)}
             job = job.get_subset(asset_selection=keys)
         self._execute(job, keys, request.first.isoformat(), request.last.isoformat())
 
@@ -294,11 +294,11 @@ def _automate(runner: _Runner, cursors: _Cursors) -> None:
     graph = runner.definitions.resolve_asset_graph()
     conditions = Conditions(runner.definitions, runner.instance, cursors.get(_AUTOMATION_CURSOR))
     # Silver before gold: gold that follows from several silver tables is then made once, after all of them.
-    while tick := conditions.tick(first=lambda key: key.path[0] != "gold"):
-        requested: dict[Any, dict[str, list[dg.AssetKey]]] = defaultdict(lambda: defaultdict(list))
+    while tick := conditions.tick(first=lambda key: not _is_gold(key)):
+        requested: dict[Any, dict[dg.AssetKey, Collection[str]]] = defaultdict(dict)
         for key in graph.toposorted_asset_keys:
-            for day in tick.get(key, ()):
-                requested[graph.get(key).partitions_def][day].append(key)
+            if days := tick.get(key):
+                requested[graph.get(key).partitions_def][key] = days
         there = _Materialized(runner.instance)
         for calendar, tables in requested.items():
             for keys, first, last in _ranges(calendar, tables, there):
@@ -321,28 +321,52 @@ class _Materialized:
 
 
 def _ranges(
-    calendar: dg.TimeWindowPartitionsDefinition, tables: Mapping[str, Sequence[dg.AssetKey]], there: _Materialized
+    calendar: dg.TimeWindowPartitionsDefinition,
+    tables: Mapping[dg.AssetKey, Collection[str]],
+    there: _Materialized,
 ) -> Iterator[tuple[Sequence[dg.AssetKey], str, str]]:
     """Group partitions that follow each other into as few runs as there can be.
 
-    They want the same tables, so that a run's gate closes for all of it; or what else they would get is gold that is
-    there and is looked at without need, since a run of many days costs little more than one of one day.
+    Silver tables want nothing of each other: each is made of its own days, and those of the same days in one run.
+    Gold tables follow from each other and share runs, in which each day is made of the same tables.
     """
+    shared: dict[tuple[str, str], list[dg.AssetKey]] = defaultdict(list)
+    for key in (key for key in tables if not _is_gold(key)):
+        for span in _spans(calendar, tables[key], lambda _span, _day: True):
+            shared[span[0], span[-1]].append(key)
+    for (first, last), keys in shared.items():
+        yield keys, first, last
+
+    gold = {key: {*days} for key, days in tables.items() if _is_gold(key)}
+
+    def wanted(days: Collection[str]) -> list[dg.AssetKey]:
+        return [key for key, of_it in gold.items() if not of_it.isdisjoint(days)]
+
+    def may_share(days: Sequence[str], day: str) -> bool:
+        """Whether all want the same, so that the gate closes for all; or what they get besides is there.
+
+        That is looked at without need then, but a run of many days costs little more than one of one day.
+        """
+        together = (*days, day)
+        return all(each in gold[key] or there.has(key, each) for each in together for key in wanted(together))
+
+    for span in _spans(calendar, set().union(*gold.values()), may_share):
+        yield wanted(span), span[0], span[-1]
+
+
+def _spans(
+    calendar: dg.TimeWindowPartitionsDefinition, days: Collection[str], may_share: Callable[[Sequence[str], str], bool]
+) -> list[list[str]]:
+    """Split days where one does not follow the other, or may not share a run with those before."""
     window = calendar.time_window_for_partition_key
-    span: list[str] = []
-    union: list[dg.AssetKey] = []
-    for day in sorted(tables):
-        wider = [*union, *(key for key in tables[day] if key not in union)]
-        fits = bool(span) and window(day).start == window(span[-1]).end
-        if fits and all(
-            key in tables[each] or (key.path[0] == "gold" and there.has(key, each))
-            for each in (*span, day)
-            for key in wider
-        ):
-            span, union = [*span, day], wider
-            continue
-        if span:
-            yield union, span[0], span[-1]
-        span, union = [day], [*tables[day]]
-    if span:
-        yield union, span[0], span[-1]
+    spans: list[list[str]] = []
+    for day in sorted(days):
+        if spans and window(day).start == window(spans[-1][-1]).end and may_share(spans[-1], day):
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    return spans
+
+
+def _is_gold(key: dg.AssetKey) -> bool:
+    return key.path[0] == "gold"
