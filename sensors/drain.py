@@ -285,7 +285,7 @@ def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
     storage = instance.event_log_storage
     for pool in storage.get_concurrency_keys() if storage.supports_global_concurrency_limits else ():
         places = storage.get_concurrency_info(pool)
-        for run_id in places.active_run_ids | places.pending_run_ids:
+        for run_id in places.active_run_ids | places.assigned_run_ids | places.pending_run_ids:
             storage.free_concurrency_slots_for_run(run_id)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import dagster as dg
 import pytest
+from dagster._utils.concurrency import ConcurrencySlotStatus
 
 from instance.home import open_instance
 from resources.ingestion import Ingestion
@@ -188,7 +189,8 @@ def test_a_line_whose_amount_fits_nowhere_does_not_stop_the_other_days(line):
     assert len(rows(line.lakehouse.engine, "silver.quarantine", "rules")) == 1
 
 
-def test_a_drain_is_not_kept_waiting_by_a_run_that_was_killed(landing_root, tmp_path):
+@pytest.mark.parametrize("killed", ["holding a place in a pool", "before it took the place that it was given"])
+def test_a_drain_is_not_kept_waiting_by_a_run_that_was_killed(landing_root, tmp_path, monkeypatch, killed):
     with open_instance(tmp_path / "home") as instance:
         line = Line(landing_root, instance=instance)
         line.land(1)
@@ -196,8 +198,13 @@ def test_a_drain_is_not_kept_waiting_by_a_run_that_was_killed(landing_root, tmp_
             line.defs.resolve_job_def("transactions"), status=dg.DagsterRunStatus.STARTED
         )
         instance.event_log_storage.initialize_concurrency_limit_to_default("silver_transactions")
-        claimed = instance.event_log_storage.claim_concurrency_slot("silver_transactions", dead.run_id, "step")
-        assert claimed.is_claimed
+        storage = instance.event_log_storage
+        with monkeypatch.context() as patch:
+            if killed.startswith("before"):
+                patch.setattr(storage, "_claim_concurrency_slot", lambda **_: ConcurrencySlotStatus.BLOCKED)
+            storage.claim_concurrency_slot("silver_transactions", dead.run_id, "step")
+        places = storage.get_concurrency_info("silver_transactions")
+        assert (places.assigned_run_ids if killed.startswith("before") else places.active_run_ids) == {dead.run_id}
 
         line.drain()
 
