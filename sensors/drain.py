@@ -348,7 +348,8 @@ def _ranges(
         That is looked at without need then, but a run of many days costs little more than one of one day.
         """
         together = (*days, day)
-        return all(each in gold[key] or there.has(key, each) for each in together for key in wanted(together))
+        keys = wanted(together)
+        return all(each in gold[key] or there.has(key, each) for each in together for key in keys)
 
     for span in _spans(calendar, set().union(*gold.values()), may_share):
         yield wanted(span), span[0], span[-1]
