@@ -131,6 +131,14 @@ def test_events_reported_before_an_error_are_stored(tmp_path):
         assert instance.get_materialized_partitions(SILVER) == {DAYS[0]}
 
 
+def test_events_of_a_batch_become_visible_at_one_time(tmp_path):
+    with instance_in(tmp_path) as instance:
+        report_together(instance, DAYS[:3])
+        report_together(instance, DAYS[:2])
+    times = [time for (time,) in rows(tmp_path / "history" / "runs" / "index.db", "select timestamp from event_logs")]
+    assert [times.count(time) for time in sorted(set(times))] == [3, 2]
+
+
 def interrupted(day):
     """Give one day, and fail when asked for the next."""
     yield day
