@@ -58,7 +58,7 @@ class Terms:
     cluster_by: tuple[str, ...] = ()
     partitioned: bool = True
 
-    @property
+    @functools.cached_property
     def rules_version(self) -> str:
         """The version of the rules that its rows are judged by."""
         return rules_version(self.contract, self.policy)
