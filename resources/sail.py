@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _MEMORY_SHARE = 0.6
 _PURGED_AFTER_MS = 50
 """At once costs more than the query itself, where it asks for small pieces of memory again and again."""
+_M_ARENA_MAX, _ARENAS = -8, 2
+"""The C library's own: as many as eight for each core would each keep what their threads no longer use."""
 _ROWS_OF_A_GROUP = 1 << 17
 """Of a Parquet file: its writer and every later reader hold one in memory. The default is eight times as many."""
 _IDENTITY_ONLY = ("grpc.compression_enabled_algorithms_bitset", 1)
@@ -51,12 +53,16 @@ def _give_memory_back() -> None:
     Sail, delta-rs and Arrow take turns, and each would keep the peak of its turn (docs/decisions/0008). The first two
     read the environment when they are loaded.
     """
+    import ctypes
+
     import pyarrow as pa
 
     os.environ.setdefault("MIMALLOC_PURGE_DELAY", str(_PURGED_AFTER_MS))
     decay = ",".join(f"{pages}_decay_ms:{_PURGED_AFTER_MS}" for pages in ("dirty", "muzzy"))
     os.environ.setdefault("_RJEM_MALLOC_CONF", decay)
     pa.set_memory_pool(pa.system_memory_pool())
+    with contextlib.suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 @functools.cache
