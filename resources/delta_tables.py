@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.data_files import log_actions
 from resources.engine import ClusteredTableError, MissingTableError, TableError
-from resources.storage import create_text, delta_options, is_local, table_uri
+from resources.storage import create_text, delta_options, identity_of, is_local, table_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,15 +105,16 @@ class DeltaTables:
         """Take the lake's root; nothing is opened yet."""
         self.root = root
         self._options = delta_options(root)
+        self._seen: dict[str, tuple[DeltaTable, str | None]] = {}
 
     def version(self, table: str) -> int | None:
         """Return the table's newest version, or None where it was never written."""
-        opened = self._open(table)
+        opened = self._look_at(table)
         return None if opened is None or not is_written(opened) else int(opened.version())
 
     def dates(self, table: str, column: str) -> list[dt.date]:
         """Return the dates by which a table is partitioned that have rows, sorted; none if it was never written."""
-        opened = self._open(table)
+        opened = self._look_at(table)
         values = set() if opened is None else {partition.get(column) for partition in opened.partitions()}
         return sorted(dt.date.fromisoformat(str(value)) for value in values if value is not None)
 
@@ -121,7 +122,7 @@ class DeltaTables:
         """Return how many rows a table has of each date by which it is partitioned; none if it was never written."""
         import pyarrow as pa
 
-        opened = self._open(table)
+        opened = self._look_at(table)
         files = pa.table(opened.get_add_actions(flatten=True)) if opened is not None else pa.table({})
         wanted = [f"partition.{column}", "num_records"]
         if not set(wanted) <= set(files.column_names):
@@ -133,7 +134,7 @@ class DeltaTables:
 
     def last_token(self, table: str, application: str) -> int | None:
         """Return the highest number that an application has committed to a table."""
-        opened = self._open(table)
+        opened = self._look_at(table)
         return None if opened is None else opened.transaction_version(application)
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
@@ -142,9 +143,10 @@ class DeltaTables:
         Raises:
             MissingTableError: the table was never written.
         """
-        return commits(table_uri(self.root, table), int(self._written(table).version()), limit)
+        return commits(table_uri(self.root, table), int(self._at(table, None).version()), limit)
 
     def _open(self, table: str) -> DeltaTable | None:
+        """Open a table to write to it, or to go back in it: nobody else gets this object."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
@@ -152,6 +154,41 @@ class DeltaTables:
             opened = DeltaTable(table_uri(self.root, table), storage_options=self._options)
         except TableNotFoundError:
             return None
+        self._refuse_unknown(table, opened)
+        return opened
+
+    def _look_at(self, table: str) -> DeltaTable | None:
+        """Return a table as it is now, to be looked at and nothing else.
+
+        It is opened once: that reads the whole log, and costs more the more files the table has. Afterwards it is told
+        of new commits, if there are any, as long as its own newest commit is still the one that it was opened at.
+        """
+        from deltalake.exceptions import DeltaError
+
+        opened, identity = self._seen.pop(table, (None, None))
+        if opened is None or self._commit_identity(table, opened.version()) != identity:
+            opened = self._open(table)
+        elif self._commit_identity(table, opened.version() + 1) is not None:
+            try:
+                opened.update_incremental()
+            except DeltaError:  # the log was put in order meanwhile
+                opened = self._open(table)
+            else:
+                self._refuse_unknown(table, opened)
+        if opened is not None and (identity := self._commit_identity(table, opened.version())) is not None:
+            self._seen[table] = opened, identity
+        return opened
+
+    def _commit_identity(self, table: str, version: int) -> str | None:
+        return identity_of(f"{table_uri(self.root, table)}/_delta_log/{version:020}.json")
+
+    def _refuse_unknown(self, table: str, opened: DeltaTable) -> None:
+        """Refuse a table that some engine does not read or write.
+
+        Raises:
+            ClusteredTableError: it has clusters, and this engine does not write them.
+            TableError: it uses other features.
+        """
         protocol = opened.protocol()
         unknown = ({*(protocol.reader_features or ())} - _READER_FEATURES) | (
             {*(protocol.writer_features or ())} - _WRITER_FEATURES
@@ -167,10 +204,12 @@ class DeltaTables:
                 f"{table} uses Delta features that not every engine reads: {', '.join(sorted(unknown))}; "
                 "rewrite the table without them"
             )
-        return opened
 
     def _written(self, table: str) -> DeltaTable:
-        opened = self._open(table)
+        """Open a table that was written, to write to it."""
+        return self._needed(table, self._open(table))
+
+    def _needed(self, table: str, opened: DeltaTable | None) -> DeltaTable:
         if opened is None or not is_written(opened):
             raise MissingTableError(
                 f"{table} has never been written (no Delta table at {table_uri(self.root, table)}); "
@@ -179,12 +218,12 @@ class DeltaTables:
         return opened
 
     def _at(self, table: str, point: int | dt.datetime | None) -> DeltaTable:
-        """Open a written table at an older version, by number or by time; None is the newest."""
+        """Return a written table, to be looked at, at an older version, by number or by time; None is the newest."""
         from deltalake.exceptions import DeltaError
 
-        opened = self._written(table)
         if point is None:
-            return opened
+            return self._needed(table, self._look_at(table))
+        opened = self._written(table)
         newest = opened.version()
         try:
             opened.load_as_version(point)

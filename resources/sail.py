@@ -176,7 +176,7 @@ class SailEngine(DeltaOperations):
             # The write starts from the very version that was looked at: whoever uses the token later is a conflict.
             return _write(layout, opened, batches, token=token, metadata=metadata)
         except TableError:
-            if token is not None and has_happened(self._open(layout.name), token):
+            if token is not None and has_happened(self._look_at(layout.name), token):
                 return None
             raise
 

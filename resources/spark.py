@@ -153,7 +153,7 @@ class SparkEngine(DeltaOperations):
             if version is None and (token is None or not has_happened(opened := self._ready(layout), token)):
                 return self._commit_no_rows(layout.name, opened, token=token, metadata=metadata)
         except TableError:
-            if token is not None and has_happened(self._open(layout.name), token):
+            if token is not None and has_happened(self._look_at(layout.name), token):
                 return None
             raise
         return version
@@ -277,6 +277,8 @@ class SparkEngine(DeltaOperations):
         """Write a frame; return its version, or None where Delta found its token used up."""
         write_id, kept = _user_metadata(metadata)
         ready = fitted_frame(layout, table_schema(opened), frame)
+        if layout.partition_by:  # else every task would write a file of its own to every partition
+            ready = ready.hint("rebalance", *[ready[f"`{name}`"] for name in layout.partition_by])
         writer = ready.write.format("delta").mode(mode).options(userMetadata=kept, **options)
         with _refusals(layout.name):
             writer.save(self._path(layout.name))
@@ -305,7 +307,7 @@ class SparkEngine(DeltaOperations):
 
     def _version_with(self, table: str, write_id: str, since: int) -> int | None:
         """Return the version after an earlier one that a write of ours made, or None where it made none."""
-        opened = self._open(table)
+        opened = self._look_at(table)
         newest = since if opened is None else int(opened.version())
         for commit in commits(table_uri(self.root, table), newest, newest - since):
             if commit.metadata.get(_WRITE_ID) == write_id:

@@ -137,6 +137,21 @@ def read_text(location: str) -> str | None:
         return None
 
 
+def identity_of(location: str) -> str | None:
+    """Return what tells a file apart from any other that has its place at another time; None where there is none."""
+    try:
+        if is_local(location):
+            found = os.stat(location)  # noqa: PTH116 - a path's own takes three times as long, and this is asked often
+            return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
+        import obstore
+
+        with opened(location) as (store, key):
+            about = obstore.head(store, key)
+            return f"{about['e_tag']} {about['last_modified']}"
+    except FileNotFoundError:
+        return None
+
+
 def delete(location: str) -> None:
     """Delete a small file; a missing one is fine."""
     if is_local(location):

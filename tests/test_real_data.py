@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import real_data
-from tests.contents import content_hashes
+from tests.contents import OF_THE_RUN, content_hashes
 from tests.s3_server import SERVERS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -57,8 +57,33 @@ def test_real_days_are_the_same_on_disk_and_in_a_bucket(s3, lake_root, tmp_path)
     assert content_hashes(root) == content_hashes(str(lake_root))
 
 
+needs_all = pytest.mark.skipif(
+    not os.environ.get("ONLINE_RETAIL"), reason="needs the whole data set: ONLINE_RETAIL=<folder>"
+)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("ONLINE_RETAIL"), reason="needs the whole data set: ONLINE_RETAIL=<folder>")
+@needs_all
+def test_the_whole_data_set_is_the_same_on_a_spark_cluster(lake_root, spark_cluster_url, tmp_path):
+    landing = tmp_path / "landing"
+    real_data.deliver([(landing / "transactions" / file.name, file.read_bytes()) for file in real_data.files()])
+    spark = {
+        "LAKEHOUSE_ENGINE": "spark",
+        "LAKEHOUSE_SPARK_URL": spark_cluster_url,
+        "LAKEHOUSE_ROOT": str(tmp_path / "on_spark"),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    for settings in ({}, spark):
+        drained = lakehouse("run", **{"LAKEHOUSE_LANDING": str(landing), **settings})
+        assert drained.returncode == 0, drained.stdout + drained.stderr
+
+    real_data.assert_exact(tmp_path / "on_spark")
+    without = {*OF_THE_RUN, "batch_id"}  # a batch is as large as suits the engine
+    assert content_hashes(str(tmp_path / "on_spark"), without) == content_hashes(str(lake_root), without)
+
+
+@pytest.mark.slow
+@needs_all
 def test_the_whole_data_set_has_its_known_kinds(lake_root):
     real_data.deliver([(lake_root / "landing" / "transactions" / f.name, f.read_bytes()) for f in real_data.files()])
 

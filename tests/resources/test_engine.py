@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import multiprocessing
 import os
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -114,6 +115,29 @@ def test_a_table_that_was_never_written_has_no_version_and_no_token(engine):
     assert engine.last_token("silver.sales", "some") is None
 
 
+def test_a_table_is_seen_as_it_is_whoever_wrote_it_removed_it_or_put_another_in_its_place(engine, lake_root):
+    for number in (1, 2):
+        engine.publish(SALES, table((day(number), "a", 1)), on(day(number)))
+    place, other = lake_root / "silver" / "sales", lake_root / "silver" / "others"
+    others = TableLayout("silver.others", SCHEMA, ("business_date",))
+    for number in (3, 4):
+        engine.publish(others, table((day(number), "b", 2), (day(number), "c", 3)), on(day(number)))
+    assert (engine.version(SALES.name), engine.dates(SALES.name, "business_date")) == (2, [day(1), day(2)])
+
+    write_deltalake(place, table((day(5), "d", 4)), mode="append")
+    assert (engine.version(SALES.name), engine.dates(SALES.name, "business_date")) == (3, [day(1), day(2), day(5)])
+
+    shutil.rmtree(place)
+    assert engine.version(SALES.name) is None
+
+    shutil.copytree(other, place)  # a younger one
+    assert engine.row_counts(SALES.name, "business_date") == {day(3): 2, day(4): 2}
+    shutil.rmtree(place)
+    other.rename(place)  # one with as many commits
+    engine.publish(SALES, table((day(3), "b", 2)), on(day(3)))
+    assert engine.row_counts(SALES.name, "business_date") == {day(3): 1, day(4): 2}
+
+
 def test_reading_a_table_that_was_never_written_says_so_instead_of_giving_no_rows(engine):
     with pytest.raises(MissingTableError, match=r"silver\.sales has never been written"):
         engine.read("silver.sales")
@@ -216,6 +240,15 @@ def test_publishing_a_gap_of_days_keeps_the_day_between(three_days, lake_root):
     three_days.publish(SALES, table((day(1), "new", 7)), on(day(1), day(3)))
     assert rows(three_days) == [(day(1), "new", 7), (day(2), "b", 2)]
     assert len(files(lake_root) & before) == 1
+
+
+def test_a_partition_is_one_file_however_many_tasks_have_made_its_rows(engine, lake_root):
+    days = [day(number) for number in range(1, 6)]
+    given = table(*[(own, name, 1) for own in days for name in "abcdefgh"])
+    frame = engine.session().createDataFrame(given).repartition(16)
+    engine.publish(SALES, frame, on(*days), gate=Sieve())
+    assert len(rows(engine)) == 40
+    assert len(files(lake_root)) == 5
 
 
 def test_publishing_twice_leaves_the_same_rows(engine):
