@@ -275,10 +275,12 @@ class SparkEngine(DeltaOperations):
         **options: str,
     ) -> int | None:
         """Write a frame; return its version, or None where Delta found its token used up."""
+        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
         write_id, kept = _user_metadata(metadata)
         ready = fitted_frame(layout, table_schema(opened), frame)
         if layout.partition_by:  # else every task would write a file of its own to every partition
-            ready = ready.hint("rebalance", *[ready[f"`{name}`"] for name in layout.partition_by])
+            ready = ready.hint("rebalance", *[F.col(f"`{name}`") for name in layout.partition_by])
         writer = ready.write.format("delta").mode(mode).options(userMetadata=kept, **options)
         with _refusals(layout.name):
             writer.save(self._path(layout.name))
