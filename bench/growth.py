@@ -77,10 +77,9 @@ class Pair:
         """The typed table."""
         return TableLayout(f"silver.lines_{self.partitions}", TYPED, ("business_date",), statistics=("invoiced_at",))
 
-    def grow(self, engine: Engine) -> None:
-        """Make both tables, a commit a day."""
+    def grow(self, engine: Engine, lines: pa.Table) -> None:
+        """Make both tables, a commit a day, of the same few lines every day."""
         few = received(FIRST, FEW_ROWS)
-        lines = engine.collect(typed(engine.session().createDataFrame(few))).cast(TYPED)
         for number in range(self.partitions):
             day = FIRST + dt.timedelta(number)
             engine.append(self.received, dated(few, day))
@@ -159,12 +158,14 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     pairs = [Pair(number) for number in given.partitions]
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as root:
-        sail = open_engine(root, "sail", given.spark_url)
+        engine = open_engine(root, given.engine, given.spark_url)
+        few = engine.session().createDataFrame(received(FIRST, FEW_ROWS))
+        lines = engine.collect(typed(few)).cast(TYPED)
+        sail = open_engine(root, "sail", given.spark_url)  # for its commits; beside Spark it never starts a session
         for pair in pairs:
-            pair.grow(sail)
+            pair.grow(sail, lines)
             if not given.at_once:
                 pair.age(sail)
-        engine = open_engine(root, given.engine, given.spark_url)
         day = FIRST + dt.timedelta(max(given.partitions))
         for size in given.rows:
             costs: dict[int, list[float]] = {number: [] for number in given.partitions}

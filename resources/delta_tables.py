@@ -146,7 +146,6 @@ class DeltaTables:
         return commits(table_uri(self.root, table), int(self._at(table, None).version()), limit)
 
     def _open(self, table: str) -> DeltaTable | None:
-        """Open a table to write to it, or to go back in it: nobody else gets this object."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
@@ -158,26 +157,36 @@ class DeltaTables:
         return opened
 
     def _look_at(self, table: str) -> DeltaTable | None:
-        """Return a table as it is now, to be looked at and nothing else.
+        """Return a table as it is now, to be looked at and nothing else: others get the same object."""
+        opened = self._taken(table)
+        if opened is not None:
+            self._keep(table, opened)
+        return opened
 
-        It is opened once: that reads the whole log, and costs more the more files the table has. Afterwards it is told
-        of new commits, if there are any, as long as its own newest commit is still the one that it was opened at.
+    def _taken(self, table: str) -> DeltaTable | None:
+        """Return a table as it is now, for the caller alone, who may write to it, until it is given to ``_keep``.
+
+        One that was kept is told of new commits, if there are any, as long as its own newest commit is the one that it
+        was kept at. To open a table reads its whole log, and costs more the more files it has.
         """
         from deltalake.exceptions import DeltaError
 
         opened, identity = self._seen.pop(table, (None, None))
         if opened is None or self._commit_identity(table, opened.version()) != identity:
-            opened = self._open(table)
-        elif self._commit_identity(table, opened.version() + 1) is not None:
+            return self._open(table)
+        if self._commit_identity(table, opened.version() + 1) is not None:
             try:
                 opened.update_incremental()
             except DeltaError:  # the log was put in order meanwhile
-                opened = self._open(table)
-            else:
-                self._refuse_unknown(table, opened)
-        if opened is not None and (identity := self._commit_identity(table, opened.version())) is not None:
-            self._seen[table] = opened, identity
+                return self._open(table)
+            self._refuse_unknown(table, opened)
         return opened
+
+    def _keep(self, table: str, opened: DeltaTable) -> None:
+        """Keep a table that is at one of its versions for whoever wants it next."""
+        identity = self._commit_identity(table, opened.version())
+        if identity is not None:
+            self._seen[table] = opened, identity
 
     def _commit_identity(self, table: str, version: int) -> str | None:
         return identity_of(f"{table_uri(self.root, table)}/_delta_log/{version:020}.json")
@@ -244,7 +253,7 @@ class DeltaTables:
         """
         if layout.cluster_by and not self.writes_clusters:
             raise ClusteredTableError(layout.name)
-        opened = self._open(layout.name) or self._created(layout)
+        opened = self._taken(layout.name) or self._created(layout)
         return self._widened(layout, opened)
 
     def _created(self, layout: TableLayout) -> DeltaTable:

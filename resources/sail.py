@@ -157,7 +157,11 @@ class SailEngine(DeltaOperations):
         """Replace the predicate's rows by the frame's in one commit."""
         batches = _stream(frame)
         opened = self._ready(layout)
-        return _write(layout, opened, gate.stream(batches) if gate else batches, predicate=where.sql, metadata=metadata)
+        version = _write(
+            layout, opened, gate.stream(batches) if gate else batches, predicate=where.sql, metadata=metadata
+        )
+        self._keep(layout.name, opened)
+        return version
 
     def append(
         self,
@@ -174,11 +178,13 @@ class SailEngine(DeltaOperations):
         batches = _stream(rows) if _is_table(rows) else itertools.chain.from_iterable(part() for part in rows)
         try:
             # The write starts from the very version that was looked at: whoever uses the token later is a conflict.
-            return _write(layout, opened, batches, token=token, metadata=metadata)
+            version = _write(layout, opened, batches, token=token, metadata=metadata)
         except TableError:
             if token is not None and has_happened(self._look_at(layout.name), token):
                 return None
             raise
+        self._keep(layout.name, opened)
+        return version
 
     def merge(
         self,

@@ -138,6 +138,20 @@ def test_a_table_is_seen_as_it_is_whoever_wrote_it_removed_it_or_put_another_in_
     assert engine.row_counts(SALES.name, "business_date") == {day(3): 1, day(4): 2}
 
 
+def test_what_others_have_committed_during_a_write_is_seen_after_it(engine, lake_root, tmp_path):
+    engine.append(SALES, table((day(1), "a", 1)))
+    writer = threading.Thread(target=engine.append, args=(SALES, [SlowRows(((day(2), "a", 1),), tmp_path)]))
+    writer.start()
+    wait_for("the write to start", (tmp_path / "started").exists)
+    write_deltalake(lake_root / "silver" / "sales", table((day(3), "b", 2), (day(3), "c", 3)), mode="append")
+    (tmp_path / "go").touch()
+    writer.join()
+    assert engine.version(SALES.name) == 3
+    assert engine.row_counts(SALES.name, "business_date") == {day(1): 1, day(2): 1, day(3): 2}
+    engine.publish(SALES, table((day(3), "d", 4)), on(day(3)))
+    assert [row[1:] for row in rows(engine)] == [("a", 1), ("a", 1), ("d", 4)]
+
+
 def test_reading_a_table_that_was_never_written_says_so_instead_of_giving_no_rows(engine):
     with pytest.raises(MissingTableError, match=r"silver\.sales has never been written"):
         engine.read("silver.sales")
