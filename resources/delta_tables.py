@@ -105,7 +105,9 @@ class DeltaTables:
         """Take the lake's root; nothing is opened yet."""
         self.root = root
         self._options = delta_options(root)
-        self._seen: dict[str, tuple[DeltaTable, str | None]] = {}
+        # Whoever takes a table out has it alone until it is kept again. One that is looked at is shared and must not be
+        # changed: writes take theirs by `_ready`, and maintenance opens its own by `_written`.
+        self._seen: dict[str, tuple[DeltaTable, str]] = {}
 
     def version(self, table: str) -> int | None:
         """Return the table's newest version, or None where it was never written."""
@@ -146,6 +148,7 @@ class DeltaTables:
         return commits(table_uri(self.root, table), int(self._at(table, None).version()), limit)
 
     def _open(self, table: str) -> DeltaTable | None:
+        """Open a table anew."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 

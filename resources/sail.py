@@ -48,10 +48,10 @@ _IDENTITY_ONLY = ("grpc.compression_enabled_algorithms_bitset", 1)
 
 @functools.cache
 def _give_memory_back() -> None:
-    """Have three allocators in one process return what they free soon, not after a while.
+    """Have the allocators in this process return what they free soon, not after a while.
 
     Sail, delta-rs and Arrow take turns, and each would keep the peak of its turn (docs/decisions/0008). The first two
-    read the environment when they are loaded.
+    read the environment when they are loaded; Arrow shall take its memory from the C library.
     """
     import ctypes
 
@@ -61,8 +61,9 @@ def _give_memory_back() -> None:
     decay = ",".join(f"{pages}_decay_ms:{_PURGED_AFTER_MS}" for pages in ("dirty", "muzzy"))
     os.environ.setdefault("_RJEM_MALLOC_CONF", decay)
     pa.set_memory_pool(pa.system_memory_pool())
-    with contextlib.suppress(AttributeError):  # not glibc
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 @functools.cache
@@ -174,6 +175,7 @@ class SailEngine(DeltaOperations):
         """Append rows in one commit; with a token, once."""
         opened = self._ready(layout)
         if token is not None and has_happened(opened, token):
+            self._keep(layout.name, opened)
             return None
         batches = _stream(rows) if _is_table(rows) else itertools.chain.from_iterable(part() for part in rows)
         try:
@@ -222,6 +224,7 @@ class SailEngine(DeltaOperations):
             merger.execute()
         except DeltaError as error:
             raise _refused(layout, error) from error
+        self._keep(layout.name, opened)
         return int(opened.version())
 
     def _rewrite(

@@ -131,12 +131,28 @@ def test_events_reported_before_an_error_are_stored(tmp_path):
         assert instance.get_materialized_partitions(SILVER) == {DAYS[0]}
 
 
-def test_events_of_a_batch_become_visible_at_one_time(tmp_path):
+def test_automation_is_told_one_time_for_all_that_a_run_says_of_an_asset(tmp_path):
     with instance_in(tmp_path) as instance:
-        report_together(instance, DAYS[:3])
-        report_together(instance, DAYS[:2])
-    times = [time for (time,) in rows(tmp_path / "history" / "runs" / "index.db", "select timestamp from event_logs")]
-    assert [times.count(time) for time in sorted(set(times))] == [3, 2]
+        assets = orders_recording(together)
+        materialize_range(instance, assets, DAYS[20], DAYS[49])
+        materialize_range(instance, assets, DAYS[50], DAYS[52])
+        own = instance.fetch_materializations(SILVER, limit=100).records
+        told = instance.get_asset_event_summary_records(dg.DagsterEventType.ASSET_MATERIALIZATION, asset_key=SILVER)
+    last = {record.run_id: max(each.timestamp for each in own if each.run_id == record.run_id) for record in own}
+    assert len({record.timestamp for record in own}) > len(last) == 2
+    assert {record.storage_id: record.timestamp for record in told} == pytest.approx(
+        {record.storage_id: last[record.run_id] for record in own}, rel=0, abs=1e-5
+    )
+
+
+def test_the_ui_turns_the_pages_of_a_batch(tmp_path):
+    with instance_in(tmp_path) as instance:
+        report_together(instance, DAYS[:7])
+        first = instance.fetch_materializations(SILVER, limit=4)
+        rest = dg.AssetRecordsFilter(SILVER, before_timestamp=min(record.timestamp for record in first.records))
+        second = instance.fetch_materializations(rest, cursor=first.cursor, limit=4)
+    seen = [record.partition_key for record in [*first.records, *second.records]]
+    assert seen == [*reversed(DAYS[:7])]
 
 
 def interrupted(day):
