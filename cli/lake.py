@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.console import CommandError
-from resources.delta_tables import commits, is_written
+from resources.commits import commits
+from resources.delta_tables import is_written
 from resources.engine import MissingTableError
 from resources.storage import delta_options, names_below, table_uri
 

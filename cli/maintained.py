@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.rebuild import Rebuild
+    from resources.commits import Commit
     from resources.data_files import Partition
-    from resources.delta_tables import Commit
     from resources.engine import Rewritten, Vacuumed
     from resources.operations import Description, Restoration
 

@@ -19,7 +19,7 @@ from resources.storage import read_text, sizes_below
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-    from resources.delta_tables import Commit
+    from resources.commits import Commit
 
 TARGET_BYTES = 128 << 20
 """The size of a file that is neither many small ones nor one that a single core reads for long."""

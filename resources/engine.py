@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from resources.delta_tables import Commit
+    from resources.commits import Commit
     from resources.operations import Description, Restoration
 
     Batches = Iterator[pa.RecordBatch]

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resources.commits import Commit, commits
 from resources.data_files import (
     DataFile,
     Partition,
@@ -24,7 +25,7 @@ from resources.data_files import (
     present,
     put_in_order,
 )
-from resources.delta_tables import Commit, DeltaTables, commits, is_clustered, keep_statistics, table_schema
+from resources.delta_tables import DeltaTables, is_clustered, keep_statistics, table_schema
 from resources.engine import Rewritten, TableError, Vacuumed
 from resources.storage import table_uri
 

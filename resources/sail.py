@@ -15,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from resources.checkpoints import CheckpointsOnDemand
-from resources.delta_tables import after_commit, commit_properties, has_happened, table_schema
+from resources.commits import commit_properties, has_happened
+from resources.delta_tables import after_commit, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, refuse_repeated_keys, with_gone
 from resources.operations import DeltaOperations

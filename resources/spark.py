@@ -16,8 +16,9 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from resources.commits import commits, has_happened
 from resources.data_files import SMALL_BYTES, TARGET_BYTES
-from resources.delta_tables import commits, has_happened, is_clustered, properties_of, table_schema
+from resources.delta_tables import is_clustered, properties_of, table_schema
 from resources.engine import TableError
 from resources.fitting import fitted, fitted_frame, repeated_keys, with_gone
 from resources.operations import DeltaOperations
