@@ -56,7 +56,7 @@ def measure(command: list[str], environment: dict[str, str]) -> dict[str, float]
 
 def compare(landing: Path, start: dt.date, *, days_at_once: int) -> dict[str, dict[str, float]]:
     """Measure the plain script and ours on one landing folder."""
-    ours = {"same tables": ["bench.drained", *SAME], "all tables": ["cli", "run"]}
+    ours = {"same tables": ["bench.drained", *SAME], "all tables": ["lakehouse", "run"]}
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
         plain = [sys.executable, "-m", "bench.plain", str(landing), f"{folder}/plain"]
         found = {"plain": measure([*plain, "--days-at-once", str(days_at_once)], {})}

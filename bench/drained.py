@@ -10,12 +10,12 @@ import logging
 import warnings
 from collections.abc import Iterable
 
-from instance.home import open_instance
+from lakehouse.orchestration.instance.home import open_instance
+from lakehouse.orchestration.runner import drain
+from lakehouse.settings import Settings
+from lakehouse.tables.declarations import BronzeTable, ContractTable, Table
 from lakehouse_assets.definitions import build_defs, find_tables
-from lakehouse_assets.layers import BronzeTable, ContractTable, Table
 from resources.lakehouse import Lakehouse
-from resources.settings import Settings
-from sensors.drain import drain
 
 
 def with_inputs(names: Iterable[str]) -> list[Table]:

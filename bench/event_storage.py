@@ -22,8 +22,8 @@ from typing import Any
 
 import dagster as dg
 
-from instance.event_storage import BATCH_SIZE_VARIABLE
-from instance.events import latest_materializations, record_check_evaluations
+from lakehouse.orchestration.instance.event_storage import BATCH_SIZE_VARIABLE
+from lakehouse.orchestration.instance.events import latest_materializations, record_check_evaluations
 
 TABLES = 8
 CHECKED = 4
@@ -38,7 +38,12 @@ def one_by_one(context: Any, evaluations: list[dg.AssetCheckEvaluation]) -> None
 
 WAYS: dict[str, tuple[str, str, str, Record]] = {
     "stock": ("dagster._core.storage.event_log", "SqliteEventLogStorage", "0", one_by_one),
-    "batched": ("instance.event_storage", "BatchedSqliteEventLogStorage", "1000", record_check_evaluations),
+    "batched": (
+        "lakehouse.orchestration.instance.event_storage",
+        "BatchedSqliteEventLogStorage",
+        "1000",
+        record_check_evaluations,
+    ),
 }
 
 

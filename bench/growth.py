@@ -27,9 +27,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-from resources.engine import Engine, TableLayout
-from resources.engines import open_engine
-from resources.predicates import Predicate
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.base import Engine, TableLayout
+from lakehouse.engines.factory import open_engine
 
 FIRST = dt.date(2020, 1, 1)
 TEXTS = ("invoice_no", "stock_code", "description", "quantity", "unit_price", "invoiced_at", "customer_id", "country")

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.landing_reader import CsvFormat, JsonLinesFormat, LandingFormat, read
+from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, LandingFormat, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

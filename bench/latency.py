@@ -68,7 +68,7 @@ def running(root: Path) -> Iterator[None]:
     environment = {**os.environ, "LAKEHOUSE_ROOT": str(root), "LAKEHOUSE_LANDING": str(root / "landing")}
     with log.open("w") as output:
         dev = subprocess.Popen(
-            [sys.executable, "-m", "cli", "dev", "--port", str(port)],
+            [sys.executable, "-m", "lakehouse", "dev", "--port", str(port)],
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -123,7 +123,7 @@ def wait_until_idle(root: Path) -> None:
     """Wait until every run has ended and automation has had the time to ask for more."""
     from dagster import DagsterRunStatus, RunsFilter
 
-    from instance.home import open_instance
+    from lakehouse.orchestration.instance.home import open_instance
 
     ended = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
     busy = RunsFilter(statuses=[status for status in DagsterRunStatus if status not in ended])
@@ -139,7 +139,7 @@ def parts(root: Path, day: dt.date, dropped: float, seconds: float) -> dict[str,
     """Return the parts of one drop's time, in seconds."""
     from dagster import DagsterEventType, RunsFilter
 
-    from instance.home import open_instance
+    from lakehouse.orchestration.instance.home import open_instance
 
     with open_instance(root / "dagster") as instance:
         (record,) = instance.get_run_records(

@@ -19,7 +19,7 @@ from deltalake import write_deltalake
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-from resources.sail import SailEngine
+from lakehouse.engines.sail import SailEngine
 
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 MONEY = "decimal(18,3)"

@@ -20,15 +20,15 @@ from dataclasses import replace
 import pyarrow as pa
 
 from bench.backfill import ROWS_PER_DAY, lines_of_day
+from lakehouse.contracts.contract import Contract, column, columns_of
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.sail import SailEngine
+from lakehouse.ingestion.bronze_rows import bronze_layout
+from lakehouse.publication.publish import Terms, publish_received
 from lakehouse_assets.bronze.transactions import transactions as bronze
 from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
-from quality.contract import Contract, column, columns_of
-from quality.publication import Terms, publish_received
-from resources.bronze_rows import bronze_layout
-from resources.predicates import Predicate
-from resources.sail import SailEngine
 
 START = dt.date(2026, 1, 5)
 WITH, WITHOUT = "with rules", "without rules"

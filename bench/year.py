@@ -24,13 +24,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from instance.home import open_instance
+from examples.shop import generate
+from lakehouse.orchestration.instance.home import open_instance
+from lakehouse.orchestration.runner import drain
+from lakehouse.settings import Settings
+from lakehouse.tables.declarations import BronzeTable
 from lakehouse_assets.definitions import build_defs, find_tables
-from lakehouse_assets.layers import BronzeTable
 from resources.lakehouse import Lakehouse
-from resources.settings import Settings
-from sensors.drain import drain
-from shop import generate
 
 START = dt.date(2024, 1, 1)
 SEED = 11

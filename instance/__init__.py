@@ -1,4 +1,4 @@
-"""How Dagster itself runs here: the instance's settings, its home, its event log, and many events written at once.
+"""The former home of ``lakehouse.orchestration.instance``.
 
-Not what Dagster runs (``lakehouse_assets``, ``sensors``), nor where the lake is (``resources``). Knows no table.
+Belongs here: nothing new. It stays because the ``dagster.yaml`` of existing lakes names ``instance.event_storage``.
 """

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.engine import TableLayout
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.base import TableLayout
 from resources.lakehouse import Lakehouse
-from resources.predicates import Predicate
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

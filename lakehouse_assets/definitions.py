@@ -10,13 +10,14 @@ from collections.abc import Sequence
 import dagster as dg
 
 from io_managers.delta import DeltaIOManager
-from lakehouse_assets import assets, bronze, gold, silver
-from lakehouse_assets.layers import BronzeTable, ContractTable, SideTable, Table
-from lakehouse_assets.maintenance import maintenance_jobs, maintenance_schedules
-from lakehouse_assets.partitions import Calendars
-from resources.engine import ClusteredTableError
+from lakehouse.engines.base import ClusteredTableError
+from lakehouse.orchestration import asset_factory as assets
+from lakehouse.orchestration.maintenance_jobs import maintenance_jobs, maintenance_schedules
+from lakehouse.orchestration.partitions import Calendars
+from lakehouse.settings import Settings
+from lakehouse.tables.declarations import BronzeTable, ContractTable, SideTable, Table
+from lakehouse_assets import bronze, gold, silver
 from resources.lakehouse import Lakehouse
-from resources.settings import Settings
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor
 

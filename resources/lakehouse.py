@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
-from resources.engines import open_engine
-from resources.ingestion import Ingestion
-from resources.landing import open_landing
-from resources.settings import Settings
+from lakehouse.engines.factory import open_engine
+from lakehouse.ingestion.batches import Ingestion
+from lakehouse.landing.zone import open_landing
+from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from resources.engine import Engine
-    from resources.landing import Landing
-    from resources.staging import Source
+    from lakehouse.engines.base import Engine
+    from lakehouse.ingestion.staging import Source
+    from lakehouse.landing.zone import Landing
 
 
 class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource is its own value

@@ -1,7 +1,7 @@
 """Every table's automation condition: the sensor that evaluates them, and their evaluation without a daemon.
 
-``sensors.drain`` evaluates them in its own process, tick by tick, as the daemon does for the sensor. Dagster's public
-``evaluate_automation_conditions`` is made for tests: it writes its cursor out and reads it again at every tick, and
+``lakehouse.orchestration.runner`` evaluates them in its own process, tick by tick, as the daemon does for the sensor.
+Dagster's public ``evaluate_automation_conditions`` is made for tests: it writes its cursor out and reads it again at every tick, and
 looks at all assets or none. Private names of Dagster are used instead; its version is pinned.
 """
 
@@ -25,7 +25,7 @@ INTERVAL_SECONDS = 3
 
 
 _SETTLED = "settled"
-"""The label that ``lakehouse_assets.promotion`` gives to the part that asks for what is due at two ticks in a row."""
+"""The label that ``automation_condition`` gives to the part that asks for what is due at two ticks in a row."""
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:

@@ -20,13 +20,13 @@ from typing import Any, Self
 
 import dagster as dg
 
+from lakehouse.ingestion.file_registry import FILES
+from lakehouse.ingestion.staging import Source
+from lakehouse.landing.zone import LandingObject, route
+from lakehouse.orchestration.landing_requests import LandingRequest
 from resources.lakehouse import Lakehouse
-from resources.landing import LandingObject, route
-from resources.landing_files import FILES
-from resources.staging import Source
 from sensors.automation import INTERVAL_SECONDS
 from sensors.repeats import failed, interrupted
-from sensors.requests import LandingRequest
 
 OVERLAP = dt.timedelta(seconds=10)
 """How long before the newest object seen an object may still turn up unseen."""

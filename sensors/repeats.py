@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from lakehouse.ingestion.staging import Source
+from lakehouse.orchestration.landing_requests import ASKED, LandingRequest
 from resources.lakehouse import Lakehouse
-from resources.staging import Source
-from sensors.requests import ASKED, LandingRequest
 
 ATTEMPTS = 6
 FIRST_PAUSE = dt.timedelta(seconds=30)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.storage import delete, write_bytes
+from lakehouse.storage.files import delete, write_bytes
 from tests.processes import PROJECT
 from tests.servers import in_environment, shared_server
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.engine import Engine
-from resources.engines import open_engine
+from lakehouse.engines.base import Engine
+from lakehouse.engines.factory import open_engine
 from tests.object_stores import adls, remote, run_folder, s3
 from tests.spark_servers import spark_cluster_url, spark_url
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from cli.lake import Lake
+from lakehouse.catalog.reader import Lake
 
 LAYERS = ("bronze.", "silver.", "gold.")
 OF_THE_RUN = ("ingestion_timestamp", "first_seen", "closed_at")

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse_assets.bronze.clicks import clicks
 from lakehouse_assets.bronze.inventory import inventory
-from resources.bronze_rows import bronze_layout
 from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, customer, day, sale
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from resources.engine import Engine
-    from resources.staging import Source
+    from lakehouse.engines.base import Engine
+    from lakehouse.ingestion.staging import Source
 
 NOW = dt.datetime(2011, 3, 2, 6, 0, tzinfo=dt.UTC)
 """When every row of these frames was appended to bronze."""

@@ -14,14 +14,14 @@ from typing import Any
 import dagster as dg
 
 from bench.drained import with_inputs
-from instance.events import latest_materializations
-from lakehouse_assets.assets import AUDIT, asset_key
+from lakehouse.orchestration.asset_factory import AUDIT, asset_key
+from lakehouse.orchestration.instance.events import latest_materializations
+from lakehouse.orchestration.runner import Drained, drain
+from lakehouse.settings import Settings
+from lakehouse.storage.files import table_uri
+from lakehouse.tables.declarations import BronzeTable
 from lakehouse_assets.definitions import build_defs, find_tables
-from lakehouse_assets.layers import BronzeTable
 from resources.lakehouse import Lakehouse
-from resources.settings import Settings
-from resources.storage import table_uri
-from sensors.drain import Drained, drain
 from tests.scenario import START, csv_bytes, day, drop, sale
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyspark.sql.types as T  # noqa: N812
 
-from lakehouse_assets.history import history_column, versions
-from quality.contract import Contract, column
-from quality.histories import History, publish_history
-from quality.judge import Policy
-from quality.publication import Publication, Terms
-from resources.engine import Engine, TableLayout
-from resources.predicates import Predicate
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.base import Engine, TableLayout
+from lakehouse.publication.publish import Publication, Terms
+from lakehouse.publication.scd2 import History, publish_history
+from lakehouse.publication.validation import Policy
+from lakehouse.tables.scd2_transforms import history_column, versions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

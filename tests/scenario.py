@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.engine import Engine
-from resources.ingestion import Ingestion
-from resources.landing import LocalLanding
-from resources.landing_reader import CsvFormat, JsonLinesFormat, ParquetFormat
-from resources.staging import Source
+from lakehouse.engines.base import Engine
+from lakehouse.ingestion.batches import Ingestion
+from lakehouse.ingestion.staging import Source
+from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, ParquetFormat
+from lakehouse.landing.zone import LocalLanding
 
 START = dt.date(2010, 12, 1)
 """The first day of the lakehouse's calendar."""

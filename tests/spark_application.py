@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from resources.spark_events import measured
-from resources.spark_session import event_log_folder, open_session, spark_path
+from lakehouse.engines.spark_metrics import measured
+from lakehouse.engines.spark_session import event_log_folder, open_session, spark_path
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from resources.spark_session import open_session
+from lakehouse.engines.spark_session import open_session
 
 DAYS = 20
 ROWS = 100_000

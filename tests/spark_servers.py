@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.spark_session import DEPLOY, event_log_folder, spark_config
+from lakehouse.engines.spark_session import DEPLOY, event_log_folder, spark_config
 from tests.s3_server import s3_environment
 from tests.servers import shared_server
 

@@ -11,7 +11,7 @@ from tests.processes import PROJECT
 
 
 def test_each_engine_has_the_same_cases():
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/resources/test_engine.py"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/lakehouse/engines/test_engine.py"]
     collected = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     names = {engine: Counter[str]() for engine in ENGINES}
     for line in collected.splitlines():

@@ -25,7 +25,7 @@ EXCEPTIONS = {"lakehouse_assets/definitions.py": {"sensors"}}
 """The one place where everything is put together."""
 KNOWS_DAGSTER = {"resources/lakehouse.py"}
 """The one file of ``resources`` and ``quality`` that is Dagster's."""
-ONLY_FOR_EVENTS = {"instance.events"}
+ONLY_FOR_EVENTS = {"lakehouse.orchestration.instance.events"}
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in MAY_KNOW for path in (ROOT / room).rglob("*.py"))
 
 
@@ -67,9 +67,9 @@ def test_quality_and_resources_know_no_dagster(file):
 
 
 _CLIENTS = {
-    "resources/landing.py": {"dagster_aws"},
-    "resources/storage.py": {"dagster_deltalake"},
-    "resources/spark_session.py": {"dagster_pyspark"},
+    "lakehouse/landing/zone.py": {"dagster_aws"},
+    "lakehouse/storage/files.py": {"dagster_deltalake"},
+    "lakehouse/engines/spark_session.py": {"dagster_pyspark"},
 }
 """Where a Dagster integration lends its client."""
 
@@ -77,7 +77,7 @@ _CLIENTS = {
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith("lakehouse_assets/")])
 def test_assets_know_the_instance_only_for_its_events(file):
     found = {module for module in imported(file) if module.split(".")[0] == "instance"}
-    assert {module for module in found if not module.startswith("instance.events")} == set()
+    assert {module for module in found if not module.startswith("lakehouse.orchestration.instance.events")} == set()
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith("lakehouse_assets/gold/")])
@@ -130,5 +130,5 @@ def test_heavy_libraries_are_imported_where_they_are_used(file):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)])
     }
-    allowed = {"pandera", "pyspark"} if file == "quality/contract.py" else set()
+    allowed = {"pandera", "pyspark"} if file == "lakehouse/contracts/contract.py" else set()
     assert not top & {"pyspark", "deltalake", "duckdb", "pandera", "boto3", "pandas", "pysail"} - allowed

@@ -1,7 +1,7 @@
 """What visitors do in the web shop: one JSON line for each event, its nested context as received."""
 
-from lakehouse_assets.layers import bronze_table
-from resources.landing_reader import JsonLinesFormat
+from lakehouse.landing.reader import JsonLinesFormat
+from lakehouse.tables.declarations import bronze_table
 
 clicks = bronze_table(
     landing_format=JsonLinesFormat(

@@ -1,7 +1,7 @@
 """The customer system's change feed: one JSON line for each time a customer record changed."""
 
-from lakehouse_assets.layers import bronze_table
-from resources.landing_reader import JsonLinesFormat
+from lakehouse.landing.reader import JsonLinesFormat
+from lakehouse.tables.declarations import bronze_table
 
 customers = bronze_table(
     landing_format=JsonLinesFormat(

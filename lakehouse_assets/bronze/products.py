@@ -1,7 +1,7 @@
 """The merchandise system's change feed: one row for each time a product record changed."""
 
-from lakehouse_assets.layers import bronze_table
-from resources.landing_reader import ParquetFormat
+from lakehouse.landing.reader import ParquetFormat
+from lakehouse.tables.declarations import bronze_table
 
 products = bronze_table(
     landing_format=ParquetFormat(

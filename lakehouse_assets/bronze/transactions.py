@@ -1,7 +1,7 @@
 """Invoice lines as the tills export them: one CSV a day, in the layout of UCI Online Retail."""
 
-from lakehouse_assets.layers import bronze_table
-from resources.landing_reader import CsvFormat
+from lakehouse.landing.reader import CsvFormat
+from lakehouse.tables.declarations import bronze_table
 
 transactions = bronze_table(
     landing_format=CsvFormat(

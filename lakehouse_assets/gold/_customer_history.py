@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-from lakehouse_assets.layers import Reads
+from lakehouse.tables.declarations import Reads
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -1,6 +1,6 @@
 """The measures that gold tables share, so that one word means one thing in all of them.
 
-Belongs here: how numbers are computed. What they mean, and in which unit, is ``lakehouse_assets.metrics``'.
+Belongs here: how numbers are computed. What they mean, and in which unit, is ``lakehouse_assets.gold._metrics``'.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-from quality.keys import surrogate_key
+from lakehouse.contracts.keys import surrogate_key
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -8,13 +8,13 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column, rule
+from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.scd2_transforms import as_of
 from lakehouse_assets.gold._measures import ratio
+from lakehouse_assets.gold._metrics import metric
 from lakehouse_assets.gold._sessions import in_sessions
 from lakehouse_assets.gold.dim_products import PRODUCTS
-from lakehouse_assets.history import as_of
-from lakehouse_assets.layers import Reads, gold_table
-from lakehouse_assets.metrics import metric
-from quality.contract import Contract, column, rule
 
 SHARE = "decimal(9,6)"
 UNKNOWN = "unknown"

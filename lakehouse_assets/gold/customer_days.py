@@ -3,10 +3,10 @@
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._measures import by_invoices
-from lakehouse_assets.layers import gold_table
-from lakehouse_assets.metrics import metric
-from quality.contract import Contract, column
+from lakehouse_assets.gold._metrics import metric
 
 
 class CustomerDays(Contract):

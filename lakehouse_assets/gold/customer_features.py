@@ -9,11 +9,11 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.orchestration.partitions import MONTHLY
+from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._customer_history import READS, seen_from, within
 from lakehouse_assets.gold._measures import MONEY, ratio
-from lakehouse_assets.layers import gold_table
-from lakehouse_assets.partitions import MONTHLY
-from quality.contract import Contract, column
 
 SPANS = (1, 3, 6, 12)
 """The months over which sums are taken, all of them before the as-of date."""

@@ -15,12 +15,12 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.orchestration.partitions import MONTHLY
+from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._customer_history import MONTHS, READS, seen_from, within
 from lakehouse_assets.gold._measures import MONEY
-from lakehouse_assets.layers import gold_table
-from lakehouse_assets.metrics import metric
-from lakehouse_assets.partitions import MONTHLY
-from quality.contract import Contract, column
+from lakehouse_assets.gold._metrics import metric
 
 BUYING_MONTHS = 12
 """Orders and sales count over so many months; that there was any sale, over `MONTHS`."""

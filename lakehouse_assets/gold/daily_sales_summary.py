@@ -8,10 +8,10 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.tables.declarations import Reads, gold_table
 from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket, with_returning_customers
-from lakehouse_assets.layers import Reads, gold_table
-from lakehouse_assets.metrics import metric
-from quality.contract import Contract, column
+from lakehouse_assets.gold._metrics import metric
 
 
 class DailySalesSummary(Contract):

@@ -4,9 +4,9 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.layers import gold_table
-from lakehouse_assets.partitions import MONTHLY
-from quality.contract import Contract, column
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.orchestration.partitions import MONTHLY
+from lakehouse.tables.declarations import gold_table
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

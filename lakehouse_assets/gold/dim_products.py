@@ -8,10 +8,10 @@ earlier day is told by an older version of the table.
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
-from lakehouse_assets.history import history_column, versions
-from lakehouse_assets.layers import history_table
-from quality.contract import Contract, column
-from quality.histories import History
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.publication.scd2 import History
+from lakehouse.tables.declarations import history_table
+from lakehouse.tables.scd2_transforms import history_column, versions
 
 PRODUCTS = History(
     natural_key="stock_code",

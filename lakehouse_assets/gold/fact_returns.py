@@ -10,8 +10,8 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.layers import Reads, gold_table
-from quality.contract import Contract, column
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.tables.declarations import Reads, gold_table
 
 WITHIN_DAYS = 90
 

@@ -9,11 +9,11 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.scd2_transforms import as_of
 from lakehouse_assets.gold.dim_customers import CUSTOMERS
 from lakehouse_assets.gold.dim_products import PRODUCTS
-from lakehouse_assets.history import as_of
-from lakehouse_assets.layers import Reads, gold_table
-from quality.contract import Contract, column
 
 
 class FactSales(Contract):

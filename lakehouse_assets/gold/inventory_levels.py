@@ -10,11 +10,11 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column, rule
+from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.scd2_transforms import as_of
+from lakehouse_assets.gold._metrics import metric
 from lakehouse_assets.gold.dim_products import PRODUCTS
-from lakehouse_assets.history import as_of
-from lakehouse_assets.layers import Reads, gold_table
-from lakehouse_assets.metrics import metric
-from quality.contract import Contract, column, rule
 
 _AFTER, _LOW = "_after", "_low"
 """What moved after the last count of a day, if there was one, and whether stock is low at its end."""

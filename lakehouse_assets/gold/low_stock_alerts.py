@@ -7,10 +7,10 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.layers import gold_table
-from lakehouse_assets.metrics import metric
-from quality.contract import Contract, column, rule
-from quality.keys import surrogate_key
+from lakehouse.contracts.contract import Contract, column, rule
+from lakehouse.contracts.keys import surrogate_key
+from lakehouse.tables.declarations import gold_table
+from lakehouse_assets.gold._metrics import metric
 
 
 class LowStockAlerts(Contract):

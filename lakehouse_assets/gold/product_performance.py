@@ -9,11 +9,11 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.orchestration.partitions import MONTHLY
+from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._measures import MONEY, money, ratio, sums
-from lakehouse_assets.layers import gold_table
-from lakehouse_assets.metrics import metric
-from lakehouse_assets.partitions import MONTHLY
-from quality.contract import Contract, column
+from lakehouse_assets.gold._metrics import metric
 
 CLASSES = {"A": 80, "B": 95}
 """Up to which share of the revenue, in percent, the products ranked first are of a class; all others are of class C."""

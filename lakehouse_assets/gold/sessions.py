@@ -8,10 +8,10 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import Contract, column, rule
+from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse_assets.gold._metrics import metric
 from lakehouse_assets.gold._sessions import in_sessions
-from lakehouse_assets.layers import Reads, gold_table
-from lakehouse_assets.metrics import metric
-from quality.contract import Contract, column, rule
 
 DEVICES = ("desktop", "mobile", "tablet", "bot", "unknown")
 

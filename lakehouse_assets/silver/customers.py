@@ -6,9 +6,9 @@ Of changes at one time a deletion counts, or else the one from the first file by
 import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
-from lakehouse_assets.layers import silver_table
-from quality.casting import typed
-from quality.contract import Contract, column
+from lakehouse.contracts.casting import typed
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.tables.declarations import silver_table
 
 SEGMENTS = ("consumer", "corporate", "home_office")
 

@@ -7,10 +7,10 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.layers import silver_table
-from quality.casting import typed
-from quality.contract import Contract, column, rule
-from quality.day_rules import duplicates
+from lakehouse.contracts.casting import typed
+from lakehouse.contracts.contract import Contract, column, rule
+from lakehouse.contracts.partition_rules import duplicates
+from lakehouse.tables.declarations import silver_table
 
 MOVEMENT_TYPES = ("receipt", "sale", "adjustment", "count")
 

@@ -4,9 +4,9 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_assets.layers import silver_table
-from quality.casting import typed
-from quality.contract import Contract, column
+from lakehouse.contracts.casting import typed
+from lakehouse.contracts.contract import Contract, column
+from lakehouse.tables.declarations import silver_table
 
 _MONEY = {"min_value": 0, "max_value": 1_000_000}
 

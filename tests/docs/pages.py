@@ -22,14 +22,13 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md")])
 COPIED = (
+    "lakehouse",
     "lakehouse_assets",
-    "quality",
     "io_managers",
     "resources",
     "sensors",
     "instance",
-    "shop",
-    "cli",
+    "examples",
     "bench",
     "data",
     "tests",
@@ -112,7 +111,7 @@ class Shell:
         (self.root / "deploy").symlink_to(REPOSITORY / "deploy")  # with Spark's jars, if they are made
         programs = self.root / ".venv" / "bin"
         programs.mkdir(parents=True)
-        _script(programs / "lakehouse", f'PYTHONPATH="{self.root}" exec "{sys.executable}" -m cli "$@"')
+        _script(programs / "lakehouse", f'PYTHONPATH="{self.root}" exec "{sys.executable}" -m lakehouse "$@"')
         _script(programs / "python", f'exec "{sys.executable}" "$@"')
         (self.root / ".venv" / ".ready").touch()  # newer than the lock: nothing is installed
         own = {name: value for name, value in os.environ.items() if not name.startswith(("LAKEHOUSE_", "DAGSTER_"))}

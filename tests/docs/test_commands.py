@@ -8,8 +8,8 @@ import re
 import boto3
 import pytest
 
-from cli.main import app
-from resources.settings import Settings
+from lakehouse.cli.main import app
+from lakehouse.settings import Settings
 from tests.docs.pages import PAGES, Command, Shell, commands, page
 from tests.s3_server import s3_environment
 from tests.servers import in_environment

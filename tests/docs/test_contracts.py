@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from quality import day_rules, rules
+from lakehouse.contracts import partition_rules as day_rules
+from lakehouse.contracts import rule_compiler as rules
 from tests.docs.pages import Shell, commands, files, page
 
 PAGE = "docs/contracts.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quality.faults import KINDS
+from lakehouse.rule_testing.faults import KINDS
 from tests.docs.pages import Shell, commands, page
 
 PAGE = "docs/rules_that_are_tested.md"

@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 from io_managers.delta import PARTITION_COLUMN, DeltaIOManager, partition_predicate, table_name
-from resources.engine import MissingTableError, TableError
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.base import MissingTableError, TableError
 from resources.lakehouse import Lakehouse
-from resources.predicates import Predicate
 from tests.scenario import START, day, rows
 
 DAYS = dg.DailyPartitionsDefinition(START.isoformat(), end_date="2011-12-31")

@@ -10,11 +10,11 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from lakehouse.engines.base import ClusteredTableError
+from lakehouse.orchestration.asset_factory import asset_key
+from lakehouse.settings import Settings
 from lakehouse_assets import definitions
-from lakehouse_assets.assets import asset_key
 from lakehouse_assets.definitions import build_defs, find_tables
-from resources.engine import ClusteredTableError
-from resources.settings import Settings
 from tests.line import Line
 
 TABLES = {

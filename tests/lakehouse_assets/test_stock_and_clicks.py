@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from lakehouse.ingestion.bronze_rows import bronze_layout
+from lakehouse.reconciliation.recompute import Recomputation
+from lakehouse.tables.declarations import ContractTable
 from lakehouse_assets.definitions import find_tables
-from lakehouse_assets.layers import ContractTable
-from lakehouse_assets.recomputation import Recomputation
-from resources.bronze_rows import bronze_layout
 from tests.frames import product
 from tests.lakehouse_assets.gold.rows import at
 from tests.line import Line

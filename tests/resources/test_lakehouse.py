@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+from lakehouse.landing.zone import LocalLanding
+from lakehouse.settings import Settings
 from resources.lakehouse import Lakehouse
-from resources.landing import LocalLanding
-from resources.settings import Settings
 from tests.scenario import TRANSACTIONS, csv_bytes, drop, rows, sale
 
 

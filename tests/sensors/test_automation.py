@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from instance.home import open_instance
-from lakehouse_assets.assets import asset_key
+from lakehouse.orchestration.asset_factory import asset_key
+from lakehouse.orchestration.instance.home import open_instance
 from sensors.automation import Conditions
 from tests.line import Line, days
 

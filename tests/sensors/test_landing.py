@@ -9,11 +9,11 @@ import time
 import dagster as dg
 import pytest
 
+from lakehouse.engines.sail import SailEngine
+from lakehouse.ingestion.file_registry import register
+from lakehouse.landing.zone import LandingObject, open_landing, route
+from lakehouse.settings import Settings
 from lakehouse_assets.definitions import build_defs
-from resources.landing import LandingObject, open_landing, route
-from resources.landing_files import register
-from resources.sail import SailEngine
-from resources.settings import Settings
 from sensors import landing
 from sensors.landing import BRIDGED_DAYS, OVERLAP, Cursor, Plan, dump_cursors, load_cursors, plan
 from tests.line import Line

@@ -7,10 +7,11 @@ import datetime as dt
 import dagster as dg
 import pytest
 
-from lakehouse_assets import assets
-from resources import ingestion, staging
+from lakehouse.ingestion import batches as ingestion
+from lakehouse.ingestion import staging
+from lakehouse.orchestration import asset_factory as assets
+from lakehouse.orchestration.landing_requests import ASKED
 from sensors.repeats import ATTEMPTS, FIRST_PAUSE, failed, interrupted
-from sensors.requests import ASKED
 from tests.line import Line
 from tests.scenario import day
 

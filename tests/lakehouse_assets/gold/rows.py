@@ -9,11 +9,11 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from lakehouse.contracts.contract import spark_schema
+from lakehouse.engines.base import Engine
 from lakehouse_assets.silver.clicks import Clicks
 from lakehouse_assets.silver.inventory import Inventory
 from lakehouse_assets.silver.transactions import Transactions
-from quality.contract import spark_schema
-from resources.engine import Engine
 from tests.scenario import day
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"

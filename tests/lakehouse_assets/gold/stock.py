@@ -7,9 +7,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from lakehouse.contracts.contract import spark_schema
+from lakehouse.engines.base import Engine
 from lakehouse_assets.gold.inventory_levels import InventoryLevels, inventory_levels
-from quality.contract import spark_schema
-from resources.engine import Engine
 from tests.frames import picked
 from tests.lakehouse_assets.gold import rows
 

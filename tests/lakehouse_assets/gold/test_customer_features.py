@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakehouse.contracts.contract import spark_schema
+from lakehouse.engines.sail import SailEngine
 from lakehouse_assets.gold.customer_features import CustomerFeatures, customer_features
-from quality.contract import spark_schema
-from resources.sail import SailEngine
 from tests.frames import customer_month, customer_months, monthly_sales
 
 AS_OF = "2011-03"

@@ -15,9 +15,9 @@ import duckdb
 import pytest
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import arrow_schema, spark_schema
 from lakehouse_assets.gold import customer_segments as rule
 from lakehouse_assets.gold.customer_segments import CustomerSegments, customer_segments, segment_of
-from quality.contract import arrow_schema, spark_schema
 from tests.docs.pages import page
 from tests.frames import customer_month, customer_months, monthly_sales, picked
 

@@ -8,15 +8,15 @@ import shutil
 
 import pytest
 
-import shop
+from examples import shop
+from lakehouse.contracts.contract import columns_of
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.sail import SailEngine
+from lakehouse.publication.publish import publish_received
+from lakehouse.publication.scd2 import publish_history
 from lakehouse_assets.gold.dim_customers import CUSTOMERS, DimCustomers, dim_customers
 from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.transactions import transactions
-from quality.contract import columns_of
-from quality.histories import publish_history
-from quality.publication import publish_received
-from resources.predicates import Predicate
-from resources.sail import SailEngine
 from tests.frames import bronze_customers, bronze_transactions, customer_change, picked
 from tests.scenario import CUSTOMERS as FEED
 from tests.scenario import START, TODAY, TRANSACTIONS, day, ingestion, sale

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+from lakehouse.contracts.contract import columns_of, spark_schema
 from lakehouse_assets.gold.dim_products import DimProducts, dim_products
 from lakehouse_assets.silver.clicks import Clicks
 from lakehouse_assets.silver.inventory import Inventory
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
-from quality.contract import columns_of, spark_schema
 from tests.frames import bronze_products, bronze_transactions, picked, product
 from tests.scenario import day, sale
 

@@ -8,6 +8,10 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.contracts.contract import arrow_schema, columns_of, spark_schema
+from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.sail import SailEngine
+from lakehouse.publication.scd2 import publish_history
 from lakehouse_assets.gold.dim_customers import DimCustomers, dim_customers
 from lakehouse_assets.gold.dim_products import DimProducts, dim_products
 from lakehouse_assets.gold.fact_sales import FactSales, fact_sales
@@ -16,10 +20,6 @@ from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.inventory import Inventory
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
-from quality.contract import arrow_schema, columns_of, spark_schema
-from quality.histories import publish_history
-from resources.predicates import Predicate
-from resources.sail import SailEngine
 from tests.frames import (
     TEN_LINES,
     bronze_customers,

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
+from lakehouse.contracts.contract import arrow_schema
 from lakehouse_assets.gold.customer_days import customer_days
 from lakehouse_assets.gold.customer_features import CustomerFeatures, customer_features
 from lakehouse_assets.gold.customer_months import customer_months
 from lakehouse_assets.gold.customer_segments import SEGMENTS, CustomerSegments, customer_segments
 from lakehouse_assets.silver.transactions import transactions
-from quality.contract import arrow_schema
 from tests import real_data
 from tests.scenario import TRANSACTIONS
 

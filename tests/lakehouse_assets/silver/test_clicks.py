@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from lakehouse.publication.validation import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED, judge_received
 from lakehouse_assets.silver.clicks import clicks
-from quality.judge import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED, judge_received
 from tests.frames import bronze_clicks, click, picked
 from tests.scenario import day
 

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
+from lakehouse.contracts.rule_compiler import broken, compile_rules
 from lakehouse_assets.silver.customers import Customers, customers
-from quality.rules import broken, compile_rules
 from tests.frames import bronze_customers, customer_change, picked
 from tests.scenario import day
 

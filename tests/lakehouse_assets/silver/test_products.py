@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from lakehouse.contracts.rule_compiler import broken, compile_rules
 from lakehouse_assets.silver.products import Products, products
-from quality.rules import broken, compile_rules
 from tests.frames import bronze_products, picked, product
 
 

@@ -8,12 +8,12 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from lakehouse.delta.predicates import Predicate
+from lakehouse.publication.audit import DayTally
+from lakehouse.publication.ledger import LEDGER, ledger_lines
+from lakehouse.quarantine.table import QUARANTINE, unaccounted
+from lakehouse.settings import Settings
 from lakehouse_assets.definitions import build_defs
-from quality.audit import DayTally
-from quality.ledger import LEDGER, ledger_lines
-from quality.quarantine import QUARANTINE, unaccounted
-from resources.predicates import Predicate
-from resources.settings import Settings
 
 DAY = dt.date(2011, 1, 4)
 TABLE = "silver.transactions"

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from lakehouse.publication.validation import RULES, WARNED, judge_received
 from lakehouse_assets.silver.transactions import classified, transactions
-from quality.judge import RULES, WARNED, judge_received
 from tests.frames import FAULTS, TEN_LINES, bronze_transactions, picked
 from tests.scenario import day, sale
 

@@ -1,0 +1,247 @@
+"""The rehearsal behind `lakehouse plan`: the next run made on a copy of the lake, and what it changed there.
+
+Belongs here: the copy, the landing zone it is shown, and comparing the copy's tables after the run with those before.
+The run is the one that ``draining`` makes of the lake itself: same sensor, same conditions, same tables. What is said
+of it to people is for ``plan``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.catalog.ledger_views import LEDGER, NEWEST_LINES, HeldDay, held_days
+from lakehouse.catalog.reader import Lake
+from lakehouse.cli.console import CommandError
+from lakehouse.cli.draining import rehearse
+from lakehouse.delta.clone import clone
+from lakehouse.delta.data_files import log_actions
+from lakehouse.ingestion.calendar_start import hold_first_day
+from lakehouse.landing.control_totals import SUFFIX
+from lakehouse.landing.zone import open_landing, route
+from lakehouse.orchestration.instance.home import copy_home
+from lakehouse.storage.files import is_local, table_uri
+
+if TYPE_CHECKING:
+    from lakehouse.landing.zone import Landing
+    from lakehouse.orchestration.runner import Drained
+    from lakehouse.settings import Settings
+    from lakehouse.tables.declarations import Table
+
+_FILES = "system.landing_files"
+_SAYS_WHEN = ("ingestion_timestamp", "first_seen", "closed_at")
+"""Columns that say when something was done: they differ with every run, and no row is another one for them."""
+_CHANGES = """
+    WITH before AS (SELECT {columns} FROM (FROM was UNION ALL BY NAME FROM now WHERE false) WHERE {where}),
+    after AS (SELECT {columns} FROM now WHERE {where}),
+    gone AS (FROM before EXCEPT ALL FROM after),
+    come AS (FROM after EXCEPT ALL FROM before),
+    by_key AS (
+        SELECT {partition} AS partition, count(*) FILTER (is_new) AS come, count(*) FILTER (NOT is_new) AS gone
+        FROM (SELECT *, true AS is_new FROM come UNION ALL SELECT *, false AS is_new FROM gone)
+        GROUP BY {partition}, {key}
+    ),
+    changes AS (
+        SELECT partition, sum(come - least(come, gone)) AS added, sum(gone - least(come, gone)) AS removed,
+            sum(least(come, gone)) AS changed
+        FROM by_key GROUP BY partition
+    ),
+    counted AS (SELECT {partition} AS partition, count(*) AS rows FROM after GROUP BY {partition})
+    SELECT partition, coalesce(rows, 0)::BIGINT AS rows, coalesce(added, 0)::BIGINT AS added,
+        coalesce(removed, 0)::BIGINT AS removed, coalesce(changed, 0)::BIGINT AS changed, added IS NOT NULL AS differs
+    FROM changes FULL JOIN counted USING (partition)
+"""
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file to take in: its key in the landing zone, and where it is if it does not lie there yet."""
+
+    key: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A partition of a table that gets a new version.
+
+    Attributes:
+        rows: how many rows it has then.
+        added: rows of new keys, ``removed`` of keys that are gone, ``changed`` of keys whose rows differ.
+    """
+
+    partition: dt.date
+    rows: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+@dataclass
+class Rehearsed:
+    """What a run comes to.
+
+    Attributes:
+        tables: the partitions that get new versions, by table, each table after those that it is made from.
+        held: the days that the run judges and holds.
+        drained: the runs, and what fails.
+    """
+
+    drained: Drained
+    held: list[HeldDay]
+    tables: dict[str, list[Cell]] = field(default_factory=dict)
+
+
+def rehearsed(
+    settings: Settings, *, files: Sequence[NewFile] = (), partitions: Mapping[str, Collection[str]] | None = None
+) -> Rehearsed:
+    """Make the next run on a copy of the lake, and return what it changes there. The lake is only read.
+
+    Args:
+        settings: the lake's.
+        files: landing files to take in, and none of the others that wait; without any, all that wait.
+        partitions: partition keys by table to make again instead, as ``lakehouse run --partition`` does.
+
+    Raises:
+        CommandError: the Dagster home cannot be copied.
+        SettingsError: the lake was made with another first day.
+    """
+    if Lake(settings.root).names():
+        hold_first_day(settings.root, settings.start_date)
+    with tempfile.TemporaryDirectory(prefix="lakehouse-plan-", ignore_cleanup_errors=True) as scratch:
+        copy = _copied(settings, Path(scratch), files)
+        before = clone(settings.root, Path(copy.root))
+        drained = rehearse(copy, partitions)
+        drained.errors = [
+            replace(each, message=each.message.replace(copy.root, settings.root)) for each in drained.errors
+        ]
+        lake = Lake(copy.root)
+        result = Rehearsed(drained, _held(lake, drained))
+        there = {*lake.names()}
+        for table in _in_order():
+            if table.full_name in there and (cells := _cells(lake, table, before.get(table.full_name))):
+                result.tables[table.full_name] = cells
+        return result
+
+
+def _copied(settings: Settings, scratch: Path, files: Sequence[NewFile]) -> Settings:
+    """Return the settings of the copy, whose Dagster home and landing zone are made."""
+    landing = settings.landing
+    if files:
+        landing = str(scratch / "landing")
+        _lay_out(settings, scratch / "landing", files)
+    engine = settings.engine if settings.spark_url.startswith("local") else "sail"  # a cluster does not see this disk
+    copy = settings.model_copy(update={"root": str(scratch / "lake"), "landing": landing, "engine": engine})
+    try:
+        copy_home(settings.dagster_home, copy.dagster_home)
+    except FileNotFoundError as error:
+        raise CommandError(f"{error}; a plan needs a copy of it, so plan where Dagster keeps it in its home") from None
+    return copy
+
+
+def _lay_out(settings: Settings, folder: Path, files: Sequence[NewFile]) -> None:
+    """Make a landing zone of some files, and of the others of their landing dates that the lake has taken in."""
+    landing, lake = open_landing(settings.landing), Lake(settings.root)
+    registered = lake.read(_FILES, ["source_file", "etag"]).to_pylist() if _FILES in lake.names() else []
+    taken = {(row["source_file"], row["etag"]) for row in registered}
+    paths = {file.key: file.path for file in files}
+    for where in {route(file.key) for file in files}:
+        source = where.source if where else ""
+        for found in landing.objects(f"{source}/"):
+            if route(found.key) == where and (found.key, found.etag) in taken:
+                paths.setdefault(found.key, None)
+    for key, path in paths.items():
+        for suffix in ("", SUFFIX):
+            beside = path.with_name(path.name + suffix) if path else None
+            _put(landing, settings.landing, f"{key}{suffix}", folder, beside)
+
+
+def _put(landing: Landing, zone: str, key: str, folder: Path, path: Path | None) -> None:
+    """Bring a file, if it is there, into a folder under its key: from a path, or from the landing zone."""
+    target = folder / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path is None and is_local(zone):
+        path = Path(zone, key)
+    if path is not None:
+        if path.exists():
+            target.symlink_to(path.resolve())
+    elif landing.etag(key) is not None:
+        with landing.open(key) as file, target.open("wb") as copied:
+            shutil.copyfileobj(file, copied)
+
+
+def _held(lake: Lake, drained: Drained) -> list[HeldDay]:
+    """Return the days that some runs have judged and held."""
+    if LEDGER not in lake.names():
+        return []
+    runs = [run.run_id for run in drained.runs]
+    judged = lake.rows(
+        f"SELECT table_name, business_date FROM ({NEWEST_LINES}) WHERE list_contains(?, run_id)",  # noqa: S608 - a constant
+        [runs],
+    )
+    places = {(row["table_name"], row["business_date"]) for row in judged}
+    return [day for day in held_days(lake) if (day.table, day.business_date) in places]
+
+
+def _in_order() -> list[Table]:
+    """Return all tables, each after those that it is made from."""
+    from lakehouse.tables.declarations import ContractTable
+    from lakehouse_assets.definitions import find_tables
+
+    tables = {table.full_name: table for table in find_tables()}
+    behind = {
+        name: {*table.inputs.values()} - {name} if isinstance(table, ContractTable) else set()
+        for name, table in tables.items()
+    }
+    return [tables[name] for name in TopologicalSorter(behind).static_order()]
+
+
+def _cells(lake: Lake, table: Table, before: int | None) -> list[Cell]:
+    """Return the partitions of a table that have changed since one of its versions; None is before the first."""
+    from lakehouse.tables.declarations import ContractTable
+
+    now = lake.open(table.full_name)
+    if now.version() == before:
+        return []
+    is_partitioned = table.partition_column in now.metadata().partition_columns
+    written = _written(lake, table, -1 if before is None else before, now.version()) if is_partitioned else []
+    if is_partitioned and not written:
+        return []
+    columns = [name for name in now.to_pyarrow_dataset().schema.names if name not in _SAYS_WHEN]
+    key = table.terms.policy.key if isinstance(table, ContractTable) else columns
+    connection = lake.connect("")
+    connection.register("now", now.to_pyarrow_dataset())
+    was = now if before is None else Lake(lake.root, version=before).open(table.full_name)
+    connection.register("all_before", was.to_pyarrow_dataset())
+    connection.execute(f"CREATE VIEW was AS FROM all_before WHERE {before is not None}")
+    partition = f'"{table.partition_column}"'
+    listed = ", ".join(f"DATE '{day}'" for day in written)
+    sql = _CHANGES.format(
+        columns=", ".join(f'"{name}"' for name in columns),
+        key=", ".join(f'"{name}"' for name in key),
+        partition=partition,
+        where=f"{partition} IN ({listed})" if is_partitioned else "true",
+    )
+    cells = {day: Cell(day) for day in written}
+    for day, *counts, differs in connection.execute(sql).fetchall():
+        if is_partitioned or differs:
+            cells[day] = Cell(day, *counts)
+    return [cells[day] for day in sorted(cells)]
+
+
+def _written(lake: Lake, table: Table, before: int, now: int) -> list[dt.date]:
+    """Return the partitions whose files some commits have added or removed."""
+    location = table_uri(lake.root, table.full_name)
+    found = set()
+    for version in range(before + 1, now + 1):
+        for action in log_actions(location, version):
+            for kind in ("add", "remove"):
+                if kind in action and action[kind].get("dataChange", True):
+                    found.add(action[kind]["partitionValues"][table.partition_column])
+    return sorted(dt.date.fromisoformat(day) for day in found)

@@ -1,0 +1,93 @@
+"""The row ledger: for each audited partition, where every row went.
+
+Belongs here: the ledger table's layout and how a tally becomes a line of it. A line is added for every audit; the
+newest of a partition counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lakehouse.engines.base import TableLayout
+
+if TYPE_CHECKING:
+    from lakehouse.publication.audit import DayTally
+
+LEDGER = TableLayout(
+    name="system.row_ledger",
+    schema=pa.schema(
+        [
+            ("table_name", pa.string()),
+            ("business_date", pa.date32()),
+            ("run_id", pa.string()),
+            ("recorded_at", pa.timestamp("us", tz="UTC")),
+            ("verdict", pa.string()),
+            ("reason", pa.string()),
+            ("rows_in", pa.int64()),
+            ("published", pa.int64()),
+            ("rejected", pa.int64()),
+            ("duplicate", pa.int64()),
+            ("superseded", pa.int64()),
+            ("rules", pa.string()),
+            ("delta_version", pa.int64()),
+            ("discarded", pa.int64()),
+            ("late", pa.int64()),
+            ("replayed", pa.int64()),
+            ("warned", pa.string()),
+            ("rules_version", pa.string()),
+        ]
+    ),
+    partition_by=("table_name",),
+    properties={"delta.appendOnly": "true"},
+    description=(
+        "One line per audited partition, named by its first day: "
+        "rows in = published + rejected + duplicate + superseded + discarded."
+    ),
+)
+
+
+def ledger_lines(
+    table: str,
+    tallies: Mapping[dt.date, DayTally],
+    held: Mapping[dt.date, str],
+    *,
+    run_id: str,
+    recorded_at: dt.datetime,
+    version: int | None,
+    rules_version: str | None = None,
+) -> pa.Table:
+    """Return the ledger's lines for the partitions of one write; ``held`` gives the reason of the held ones.
+
+    The reason of a day that was released is who did so and why.
+    """
+    return pa.Table.from_pylist(
+        [
+            {
+                "table_name": table,
+                "business_date": day,
+                "run_id": run_id,
+                "recorded_at": recorded_at,
+                "verdict": "held" if day in held else "published",
+                "reason": held.get(day) or tally.released,
+                "rows_in": tally.rows_in,
+                "published": tally.published,
+                "rejected": tally.rejected,
+                "duplicate": tally.duplicate,
+                "superseded": tally.superseded,
+                "rules": json.dumps(dict(sorted(tally.rules.items()))),
+                "delta_version": None if day in held else version,
+                "discarded": tally.discarded,
+                "late": tally.late,
+                "replayed": tally.replayed,
+                "warned": json.dumps(dict(sorted(tally.warned.items()))),
+                "rules_version": rules_version,
+            }
+            for day, tally in sorted(tallies.items())
+        ],
+        schema=LEDGER.schema,
+    )

@@ -1,0 +1,210 @@
+"""Quarantine: rejected rows, whole, with the rules they broke, the way back to their file, and what became of them.
+
+Belongs here: the quarantine table's layout, how a rejected row becomes a row of it, and how its history goes on when
+its day is judged again. A row is ``open`` while it is rejected; then it is
+
+``replayed``    it passes now: it was fixed, or the contract has changed
+``discarded``   somebody decided to leave it out
+``superseded``  a newer version of its file counts
+
+and open again if it is rejected again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from lakehouse.contracts.contract import columns_of, custom_rules_of
+from lakehouse.engines.base import TableLayout
+from lakehouse.publication.ledger import LEDGER
+from lakehouse.publication.validation import POINTERS, REJECTED, RULES
+from lakehouse.quarantine.decisions import DISCARD, FIX, Decided, Place
+
+if TYPE_CHECKING:
+    from lakehouse.contracts.contract import Contract
+    from lakehouse.engines.base import Engine
+
+QUARANTINE = TableLayout(
+    name="silver.quarantine",
+    schema=pa.schema(
+        [
+            ("table_name", pa.string()),
+            ("business_date", pa.date32()),
+            ("rules", pa.list_(pa.string())),
+            ("offending_values", pa.string()),
+            ("raw_record", pa.string()),
+            ("source_file", pa.string()),
+            ("source_version", pa.string()),
+            ("source_record", pa.int64()),
+            ("landing_date", pa.date32()),
+            ("batch_id", pa.int64()),
+            ("ingestion_timestamp", pa.timestamp("us", tz="UTC")),
+            ("verdict", pa.string()),
+            ("status", pa.string()),
+            ("first_seen", pa.timestamp("us", tz="UTC")),
+            ("rules_version", pa.string()),
+            ("closed_by", pa.string()),
+            ("closed_why", pa.string()),
+            ("closed_at", pa.timestamp("us", tz="UTC")),
+        ]
+    ),
+    partition_by=("table_name", "business_date"),
+    description=(
+        "Rows that broke a rule: what was received, the rules, the file and record they came from, and what became of "
+        "them. Rejected now are those whose status is open."
+    ),
+)
+
+OPEN, REPLAYED, DISCARDED, SUPERSEDED = "open", "replayed", "discarded", "superseded"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a publication knows of the rows of some days besides the rejected ones.
+
+    Attributes:
+        versions: the file versions that count: day, file, source version.
+        decided: the decisions about those days.
+    """
+
+    versions: Collection[tuple[dt.date, str, str]]
+    decided: Decided
+    rules_version: str | None
+    now: dt.datetime
+
+
+def quarantined(
+    table: str, rejected: Sequence[pa.Table], held: Collection[dt.date], contract: type[Contract]
+) -> pa.Table:
+    """Return quarantine rows for the rejected rows of one write."""
+    sources = {column.name: column.source for column in columns_of(contract) if column.source}
+    judged = {rule.name: rule.columns for rule in custom_rules_of(contract)}
+    rows = [
+        _row(table, row, held, sources, judged)
+        for part in rejected
+        for row in part.select(["business_date", RULES, REJECTED]).to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=QUARANTINE.schema)
+
+
+def _row(
+    table: str,
+    row: Mapping[str, Any],
+    held: Collection[dt.date],
+    sources: Mapping[str, str],
+    judged: Mapping[str, tuple[str, ...]],
+) -> dict[str, Any]:
+    day, rules, rejected = row["business_date"], row[RULES], row[REJECTED]
+    return {
+        "table_name": table,
+        "business_date": day,
+        "rules": rules,
+        "offending_values": _offending(rules, rejected["raw_record"], sources, judged),
+        "raw_record": rejected["raw_record"],
+        "verdict": "held" if day in held else "published",
+        **{name: rejected[name] for name in POINTERS},
+    }
+
+
+def _offending(
+    rules: Sequence[str],
+    raw_record: str | None,
+    sources: Mapping[str, str],
+    judged: Mapping[str, tuple[str, ...]],
+) -> str:
+    """Return, as JSON, the received values of the columns whose rules were broken, or that a custom rule judges."""
+    named = [name for rule in rules for name in judged.get(rule, (rule.split(":")[0],))]
+    columns = [name for name in named if name in sources]
+    if not columns or raw_record is None:
+        return "{}"
+    received = json.loads(raw_record)
+    return json.dumps({name: received.get(sources[name]) for name in dict.fromkeys(columns)}, ensure_ascii=False)
+
+
+def with_history(rejected: pa.Table, before: pa.Table, standing: Standing) -> pa.Table | None:
+    """Return quarantine's rows of some days: those rejected now, and those of before with what became of them.
+
+    None where that is what stands there already.
+
+    Args:
+        rejected: the rows that are rejected now, as ``quarantined`` returns them.
+        before: quarantine's rows of the same table and days; older tables lack the columns of the history.
+        standing: what else is known.
+    """
+    if not before.num_rows:
+        return _opened(rejected, standing) if rejected.num_rows else None
+    earlier = {Place.of(row): row for row in before.to_pylist()}
+    rows = {}
+    for row in rejected.to_pylist():
+        place = Place.of(row)
+        known = earlier.get(place, {})
+        first_seen = known.get("first_seen") or known.get("ingestion_timestamp") or standing.now
+        rows[place] = {**row, "status": OPEN, "first_seen": first_seen, "rules_version": standing.rules_version}
+    rows |= {place: _closed(row, place, standing) for place, row in earlier.items() if place not in rows}
+    return None if rows == earlier else pa.Table.from_pylist(list(rows.values()), schema=QUARANTINE.schema)
+
+
+def _opened(rejected: pa.Table, standing: Standing) -> pa.Table:
+    """Return rows of days that have no history."""
+    for name, value in (
+        ("status", OPEN),
+        ("first_seen", standing.now),
+        ("rules_version", standing.rules_version),
+    ):
+        column = QUARANTINE.schema.field(name)
+        place = rejected.schema.get_field_index(name)
+        rejected = rejected.set_column(place, column, pa.repeat(pa.scalar(value, column.type), rejected.num_rows))
+    return rejected
+
+
+def _closed(row: Mapping[str, Any], place: Place, standing: Standing) -> dict[str, Any]:
+    """Return a row that is not rejected any more; what was closed before stays closed for the reason it had."""
+    status, by, why = _what_became(place, standing)
+    before = row.get("status") or OPEN
+    if before == status or (before != OPEN and status == SUPERSEDED):
+        return dict(row)
+    first_seen = row.get("first_seen") or row["ingestion_timestamp"]
+    closed = {"status": status, "closed_by": by, "closed_why": why, "closed_at": standing.now}
+    return {**row, "first_seen": first_seen, **closed}
+
+
+def _what_became(place: Place, standing: Standing) -> tuple[str, str, str]:
+    """Return the status of a row that is not rejected, by whom, and why."""
+    if (place.business_date, place.source_file, place.source_version) not in standing.versions:
+        return SUPERSEDED, "source", f"a newer version of {place.source_file} counts"
+    decision = standing.decided.records.get(place)
+    if decision is not None and decision.action in {DISCARD, FIX}:
+        return DISCARDED if decision.action == DISCARD else REPLAYED, decision.decided_by, decision.reason
+    return REPLAYED, "contract", f"it passes the rules of version {standing.rules_version}"
+
+
+def unaccounted(engine: Engine) -> list[str]:
+    """Compare quarantine with the newest audit of each partition; return one sentence for each that differs."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+    if engine.version(LEDGER.name) is None:
+        return []
+    partition = ("table_name", "business_date")
+    ledger = engine.read(LEDGER.name)  # before any expression, which needs the engine's session
+    newest = F.row_number().over(Window.partitionBy(*partition).orderBy(F.col("recorded_at").desc())) == 1
+    audits = ledger.where("rows_in IS NOT NULL").withColumn("newest", newest).where("newest")
+    rejected = {tuple(row[n] for n in partition): row["rejected"] for row in engine.collect(audits).to_pylist()}
+    held = {}
+    if engine.version(QUARANTINE.name) is not None:
+        rows = engine.read(QUARANTINE.name)
+        if "status" in rows.columns:  # tables of before the status hold open rows only
+            rows = rows.where(F.coalesce(F.col("status"), F.lit(OPEN)) == OPEN)
+        counted = rows.groupBy(*partition).agg(F.count(F.lit(1)).alias("rows"))
+        held = {tuple(row[n] for n in partition): row["rows"] for row in engine.collect(counted).to_pylist()}
+    return [
+        f"{table} {day}: {held.get((table, day), 0)} open rows in quarantine, {rejected.get((table, day), 0)} rejected"
+        for table, day in sorted({*rejected, *held})
+        if held.get((table, day), 0) != rejected.get((table, day), 0)
+    ]

@@ -1,1 +1,0 @@
-"""Tests of ``resources.landing_reader``."""
