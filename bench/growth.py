@@ -27,8 +27,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
+from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import Engine, TableLayout
+from lakehouse.engines.base import Engine
 from lakehouse.engines.factory import open_engine
 
 FIRST = dt.date(2020, 1, 1)

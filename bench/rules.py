@@ -21,10 +21,11 @@ import pyarrow as pa
 
 from bench.backfill import ROWS_PER_DAY, lines_of_day
 from lakehouse.contracts.contract import Contract, column, columns_of
+from lakehouse.contracts.terms import Terms
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.bronze_rows import bronze_layout
-from lakehouse.publication.publish import Terms, publish_received
+from lakehouse.publication.publish import publish_received
 from lakehouse_assets.bronze.transactions import transactions as bronze
 from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.products import products

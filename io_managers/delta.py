@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
+from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableLayout
+from lakehouse.orchestration.asset_metadata import PARTITION_COLUMN
 from resources.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-PARTITION_COLUMN = "partition_column"
-"""The asset metadata that names the date column a table is partitioned by."""
 
 
 def table_name(key: dg.AssetKey) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from io_managers.delta import DeltaIOManager
-from lakehouse.engines.base import ClusteredTableError
+from lakehouse.delta.model import ClusteredTableError
 from lakehouse.orchestration import asset_factory as assets
 from lakehouse.orchestration.maintenance_jobs import maintenance_jobs, maintenance_schedules
 from lakehouse.orchestration.partitions import Calendars

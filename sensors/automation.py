@@ -1,8 +1,8 @@
 """Every table's automation condition: the sensor that evaluates them, and their evaluation without a daemon.
 
 ``lakehouse.orchestration.runner`` evaluates them in its own process, tick by tick, as the daemon does for the sensor.
-Dagster's public ``evaluate_automation_conditions`` is made for tests: it writes its cursor out and reads it again at every tick, and
-looks at all assets or none. Private names of Dagster are used instead; its version is pinned.
+Dagster's public ``evaluate_automation_conditions`` is made for tests: it writes its cursor out and reads it again at
+every tick, and looks at all assets or none. Private names of Dagster are used instead; its version is pinned.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import dagster as dg
 
-from lakehouse.ingestion.file_registry import FILES
+from lakehouse.delta.system_tables import FILES
 from lakehouse.ingestion.staging import Source
 from lakehouse.landing.zone import LandingObject, route
 from lakehouse.orchestration.landing_requests import LandingRequest

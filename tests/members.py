@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyspark.sql.types as T  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import Engine, TableLayout
-from lakehouse.publication.publish import Publication, Terms
+from lakehouse.engines.base import Engine
+from lakehouse.publication.publish import Publication
 from lakehouse.publication.scd2 import History, publish_history
-from lakehouse.publication.validation import Policy
 from lakehouse.tables.scd2_transforms import history_column, versions
 
 if TYPE_CHECKING:

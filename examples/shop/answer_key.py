@@ -1,7 +1,7 @@
 """The answer key: every planted fault and every expected number, as data and as `answer_key.json`.
 
 The shapes of the key and its reading and writing belong here. What the faults are does not: each source's module
-plants its own; nor how they are checked against tables, which is `examples/shop/scorecard.py`.
+plants its own; nor how they are checked against tables, which is `scorecard.py`.
 """
 
 from __future__ import annotations

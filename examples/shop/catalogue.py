@@ -1,7 +1,7 @@
 """Who buys and what is sold: the customers and products every other part of the shop refers to.
 
 Names, prices and who lives where belong here. Files, changes over time and faults do not: those are the sources'
-modules (`examples/shop/transactions.py`, `examples/shop/customers.py`, `examples/shop/products.py`).
+modules (`transactions.py`, `customers.py`, `products.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The clicks source: JSON lines of events, which files each day brings, and what is broken in them.
 
-Its columns, files and kinds of broken line belong here. The sound events come from `examples/shop/visits.py`.
+Its columns, files and kinds of broken line belong here. The sound events come from `visits.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The customers source: a change feed of JSON lines, and what is broken in it.
 
-Its columns, lines and files belong here. What all change feeds have in common is in `examples/shop/feed.py`, who the customers
-are in `examples/shop/catalogue.py`.
+Its columns, lines and files belong here. What all change feeds have in common is in `feed.py`, who the customers
+are in `catalogue.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Change feeds: master data as it changes from day to day, and what is wrong with some of the changes.
 
 What the customers' and the products' feeds have in common belongs here. Their columns, their kinds of broken values
-and their file formats do not: those are `examples/shop/customers.py` and `examples/shop/products.py`.
+and their file formats do not: those are `customers.py` and `products.py`.
 """
 
 from __future__ import annotations

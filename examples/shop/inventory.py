@@ -1,6 +1,6 @@
 """The inventory source: CSV files of stock movements, which files each day brings, and what is broken in them.
 
-Its columns, files and kinds of broken line belong here. The sound movements come from `examples/shop/stock.py`.
+Its columns, files and kinds of broken line belong here. The sound movements come from `stock.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the tables say, boiled down to what the scorecard asks of them.
 
 Reading Arrow tables into small lookups belongs here. Whether what they say is right does not: that is
-`examples/shop/scorecard.py`. A table that does not exist is an empty one.
+`scorecard.py`. A table that does not exist is an empty one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The products source: a change feed of Parquet files, and what is broken in it.
 
-Its columns, types and files belong here. What all change feeds have in common is in `examples/shop/feed.py`, what is sold in
-`examples/shop/catalogue.py`.
+Its columns, types and files belong here. What all change feeds have in common is in `feed.py`, what is sold in
+`catalogue.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The clean sales of a day, a chunk of rows at a time: baskets, returns, bad debt, adjustments.
 
 Vectorised, so that five million lines take seconds and a bounded amount of memory. How lines become files, and what
-is broken in them, does not belong here: that is `examples/shop/transactions.py` and `examples/shop/transaction_faults.py`.
+is broken in them, does not belong here: that is `transactions.py` and `transaction_faults.py`.
 """
 
 from __future__ import annotations

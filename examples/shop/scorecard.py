@@ -1,7 +1,7 @@
 """The scorecard: the answer key against the tables. Planted, caught, missed, and false alarms.
 
 What counts as caught, and what as a false alarm, belongs here. It believes the tables only, never what a run says of
-itself; how tables are read down to lookups is `examples/shop/observations.py`.
+itself; how tables are read down to lookups is `observations.py`.
 """
 
 from __future__ import annotations

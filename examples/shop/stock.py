@@ -1,6 +1,6 @@
 """The warehouse: what came in, went out, was put right and counted, day by day, so that it fits what the tills moved.
 
-Sound movements belong here. Files of them, and what is broken in those, do not: that is `examples/shop/inventory.py`.
+Sound movements belong here. Files of them, and what is broken in those, do not: that is `inventory.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the tills moved: units of each product by day, counted from the transaction lines that silver publishes.
 
-The accounts that stock movements are made from belong here. The movements themselves do not: those are `examples/shop/stock.py`.
+The accounts that stock movements are made from belong here. The movements themselves do not: those are `stock.py`.
 """
 
 from __future__ import annotations

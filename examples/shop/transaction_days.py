@@ -1,6 +1,6 @@
 """The story of the transactions: which files each day brings, in which wave, and what goes wrong with them.
 
-The days with a story and the choice of faults belong here. The bytes of a file do not: `examples/shop/transactions.py` writes.
+The days with a story and the choice of faults belong here. The bytes of a file do not: `transactions.py` writes.
 """
 
 from __future__ import annotations

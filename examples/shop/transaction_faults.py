@@ -1,7 +1,7 @@
 """What can be wrong with one transaction line, and with the way a transactions file is laid out.
 
 The kinds, their cells and the rules they break belong here. On which day and in which file they occur does not: that
-is `examples/shop/transactions.py`.
+is `transactions.py`.
 """
 
 from __future__ import annotations

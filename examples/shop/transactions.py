@@ -1,7 +1,7 @@
 """The transactions files of the world: which files each day has, what is planted in them, and their bytes.
 
-The story of the days and the writing of CSV belong here. Clean sales come from `examples/shop/sales.py`, the kinds of broken
-lines from `examples/shop/transaction_faults.py`.
+The story of the days and the writing of CSV belong here. Clean sales come from `sales.py`, the kinds of broken
+lines from `transaction_faults.py`.
 """
 
 from __future__ import annotations

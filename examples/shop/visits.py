@@ -1,6 +1,6 @@
 """Visits of the web shop: who looks at what, puts it into the cart and buys it, event by event.
 
-Sound events belong here. Files of them, and what is broken in those, do not: that is `examples/shop/clicks.py`.
+Sound events belong here. Files of them, and what is broken in those, do not: that is `clicks.py`.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.cli.console import CommandError
 from lakehouse.delta.commits import commits
+from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.tables import is_written
-from lakehouse.engines.base import MissingTableError
 from lakehouse.storage.files import delta_options, names_below, table_uri
 
 if TYPE_CHECKING:

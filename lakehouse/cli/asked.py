@@ -34,7 +34,8 @@ def partitions_asked(settings: Settings, given: Sequence[str]) -> dict[str, list
     Raises:
         CommandError: there is no such table, or it has no such day.
     """
-    from lakehouse.orchestration.partitions import Calendars, partition_of
+    from lakehouse.orchestration.partitions import Calendars
+    from lakehouse.tables.calendars import partition_of
     from lakehouse.tables.declarations import SideTable
     from lakehouse_assets.definitions import find_tables
 

@@ -70,7 +70,7 @@ class Commands(TyperGroup):
 
 
 def _is_expected(error: Exception) -> bool:
-    from lakehouse.engines.base import TableError
+    from lakehouse.delta.model import TableError
     from lakehouse.settings import SettingsError
 
     return isinstance(error, (CommandError, SettingsError, TableError, OSError))

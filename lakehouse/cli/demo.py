@@ -30,7 +30,7 @@ from lakehouse.cli.world import (
     sample_folder,
     send,
 )
-from lakehouse.engines.base import MissingTableError
+from lakehouse.delta.model import MissingTableError
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:

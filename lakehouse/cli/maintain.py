@@ -14,7 +14,7 @@ from lakehouse.cli import console
 from lakehouse.cli.console import CommandError, JsonFlag, cleaned, print_json
 from lakehouse.cli.draining import alone
 from lakehouse.cli.maintained import print_description, print_history, print_restoration, tell_rewritten, tell_vacuumed
-from lakehouse.engines.base import TableError
+from lakehouse.delta.model import TableError
 from lakehouse.engines.factory import open_engine
 from lakehouse.planning.downstream import rebuilds
 from lakehouse.settings import Settings

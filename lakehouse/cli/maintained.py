@@ -17,10 +17,7 @@ from lakehouse.cli.console import FAILED, OK, err, number, out, print_json, tabl
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lakehouse.delta.commits import Commit
-    from lakehouse.delta.data_files import Partition
-    from lakehouse.delta.maintenance import Description, Restoration
-    from lakehouse.engines.base import Rewritten, Vacuumed
+    from lakehouse.delta.model import Commit, Description, Partition, Restoration, Rewritten, Vacuumed
     from lakehouse.planning.downstream import Rebuild
 
 _SHOWN_PARTITIONS = 20

@@ -157,7 +157,7 @@ def _counts(cells: Sequence[Cell]) -> list[str]:
 
 def _ranges(partition_column: str, cells: Sequence[Cell]) -> str:
     """Return partitions as ranges of those that follow each other: ``2024-01-01 to 2024-01-04, 2024-01-09``."""
-    from lakehouse.orchestration.partitions import shifted
+    from lakehouse.tables.calendars import shifted
 
     ranges: list[list[dt.date]] = []
     for cell in cells:

@@ -21,8 +21,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from lakehouse.contracts.contract import day_rules_of
+from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import MissingTableError
 
 if TYPE_CHECKING:
     from lakehouse.contracts.contract import Contract

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from lakehouse.contracts.contract import Action, Contract, ContractColumn, CustomRule
-    from lakehouse.publication.validation import Policy
+    from lakehouse.contracts.policy import Policy
 
 _VERSION_DIGITS = 12
 _SHOWN = 6

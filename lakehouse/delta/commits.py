@@ -9,20 +9,19 @@ import datetime as dt
 import functools
 import json
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.delta.data_files import log_actions
-from lakehouse.engines.base import TableError
-from lakehouse.storage.files import create_text
+from lakehouse.delta.model import Commit, TableError
+from lakehouse.storage.files import create_text, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deltalake import CommitProperties, DeltaTable
 
-    from lakehouse.engines.base import Token
+    from lakehouse.delta.model import Token
 
 _ATTEMPTS = 50
 _OURS = "userMetadata"
@@ -44,28 +43,6 @@ _KNOWN_COMMIT_KEYS = {
     "tags",
     _OURS,
 }
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table.
-
-    Attributes:
-        at: when it was committed, UTC.
-        operation: Delta's name of it: ``WRITE``, ``MERGE``, ``OPTIMIZE`` ...
-        metadata: what the writer kept with it, such as ``run_id``.
-        parameters: of the operation, such as its ``predicate``, in the words of the library that committed.
-        metrics: what it did, likewise.
-        engine: that library.
-    """
-
-    version: int
-    at: dt.datetime
-    operation: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    engine: str = ""
 
 
 def commit_properties(metadata: Mapping[str, str] | None, token: Token | None = None) -> CommitProperties:
@@ -144,3 +121,9 @@ def _commit(version: int, entry: Mapping[str, Any]) -> Commit:
         entry.get("operationMetrics") or {},
         str(entry.get("engineInfo") or ""),
     )
+
+
+def log_actions(location: str, version: int) -> list[dict[str, Any]]:
+    """Return the actions of a commit; none where its file has been cleaned up."""
+    text = read_text(f"{location}/_delta_log/{version:020}.json")
+    return [json.loads(line) for line in (text or "").splitlines() if line]

@@ -13,9 +13,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from lakehouse.delta.data_files import TARGET_BYTES, data_files, log_actions, zorder_parameter
+from lakehouse.delta.commits import log_actions
+from lakehouse.delta.data_files import TARGET_BYTES, data_files, zorder_parameter
+from lakehouse.delta.model import TableError
 from lakehouse.delta.tables import table_schema
-from lakehouse.engines.base import TableError
 from lakehouse.storage.files import create_text, delete_below
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from deltalake import DeltaTable
 
-    from lakehouse.delta.data_files import DataFile, Partition
+    from lakehouse.delta.data_files import DataFile
+    from lakehouse.delta.model import Partition
 
 _FOLDER = "optimized"
 """Below the table: the new files are made in a table of their own there, of which only they are left."""

@@ -14,20 +14,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from lakehouse.storage.files import read_text, sizes_below
+from lakehouse.delta.commits import log_actions
+from lakehouse.delta.model import Partition
+from lakehouse.storage.files import sizes_below
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-    from lakehouse.delta.commits import Commit
+    from lakehouse.delta.model import Commit
 
 TARGET_BYTES = 128 << 20
 """The size of a file that is neither many small ones nor one that a single core reads for long."""
 SMALL_BYTES = TARGET_BYTES // 2
 """Two files below this make one; a file above it is left alone, so that no file is rewritten again and again."""
-
-Partition = tuple[tuple[str, str | None], ...]
-"""The partition columns, in the table's order, and their values as the log has them: text, or None for null."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,6 @@ def put_in_order(location: str, commits: Iterable[Commit], columns: Sequence[str
 def zorder_parameter(columns: Sequence[str]) -> str:
     """Return the columns of a Z-order as Delta writes them into a commit."""
     return json.dumps(list(columns), separators=(",", ":"))
-
-
-def log_actions(location: str, version: int) -> list[dict[str, Any]]:
-    """Return the actions of a commit; none where its file has been cleaned up."""
-    text = read_text(f"{location}/_delta_log/{version:020}.json")
-    return [json.loads(line) for line in (text or "").splitlines() if line]
 
 
 def present(location: str, paths: Iterable[str]) -> dict[str, int]:

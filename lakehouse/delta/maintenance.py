@@ -10,13 +10,11 @@ import datetime as dt
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.delta.commits import Commit, commits
+from lakehouse.delta.commits import commits
 from lakehouse.delta.data_files import (
     DataFile,
-    Partition,
     by_partition,
     data_files,
     is_ordered,
@@ -25,74 +23,25 @@ from lakehouse.delta.data_files import (
     present,
     put_in_order,
 )
+from lakehouse.delta.model import (
+    Description,
+    Partition,
+    PartitionChange,
+    Restoration,
+    Rewritten,
+    TableError,
+    Vacuumed,
+)
 from lakehouse.delta.tables import DeltaTables, is_clustered, keep_statistics, table_schema
-from lakehouse.engines.base import Rewritten, TableError, Vacuumed
 from lakehouse.storage.files import table_uri
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from deltalake import DeltaTable
 
 WEEK_HOURS = 168
 """How long Delta keeps files out of use unless a table says otherwise."""
 _RETENTION = "delta.deletedFileRetentionDuration"
 _HOURS = {"hour": 1, "day": 24, "week": 168}
-
-
-@dataclass(frozen=True)
-class PartitionChange:
-    """What a restore does to a partition: how many rows it has, and will have; None where nobody counted them."""
-
-    partition: Partition
-    rows_before: int | None
-    rows_after: int | None
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """What a restore would do.
-
-    Attributes:
-        version: the version to restore.
-        newest: the version there is.
-        changes: partitions that have other files in the two; after an optimization the rows may be the same.
-        missing: how many files of the older version have been deleted; unless none, it cannot be restored.
-    """
-
-    table: str
-    version: int
-    newest: int
-    changes: tuple[PartitionChange, ...]
-    missing: int
-
-
-@dataclass(frozen=True)
-class Description:
-    """A table as its log describes it.
-
-    Attributes:
-        features: reader and writer features beyond the versions of the protocol.
-        optimized: the last time files were rewritten, and ``vacuumed`` the last time some were deleted, as far back as
-            the log goes.
-    """
-
-    table: str
-    location: str
-    description: str
-    version: int
-    columns: pa.Schema
-    partition_columns: tuple[str, ...]
-    partitions: int
-    files: int
-    small_files: int
-    bytes: int
-    rows: int | None
-    protocol: tuple[int, int]
-    features: tuple[str, ...]
-    properties: Mapping[str, str]
-    created: dt.datetime
-    optimized: Commit | None
-    vacuumed: Commit | None
 
 
 class DeltaOperations(DeltaTables, ABC):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lakehouse.engines.base import TableError
+from lakehouse.delta.model import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame
 
-    from lakehouse.engines.base import TableLayout
+    from lakehouse.delta.model import TableLayout
 
 
 _OTHER_KIND = "the types are of different kinds; cast the column in the transform"

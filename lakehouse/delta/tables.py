@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.delta.commits import Commit, commit_nothing, commit_properties, commits
-from lakehouse.engines.base import ClusteredTableError, MissingTableError, TableError
+from lakehouse.delta.commits import commit_nothing, commit_properties, commits
+from lakehouse.delta.model import ClusteredTableError, Commit, MissingTableError, TableError
 from lakehouse.storage.files import delta_options, identity_of, is_local, table_uri
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable, PostCommitHookProperties
 
-    from lakehouse.engines.base import TableLayout, Token
+    from lakehouse.delta.model import TableLayout, Token
 
 _READER_FEATURES = {"timestampNtz"}
 _WRITER_FEATURES = {

@@ -9,17 +9,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from lakehouse.delta.model import Rewritten, TableLayout, Token, Vacuumed
 from lakehouse.delta.predicates import Predicate
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from lakehouse.delta.commits import Commit
-    from lakehouse.delta.maintenance import Description, Restoration
+    from lakehouse.delta.model import Commit, Description, Restoration
 
     Batches = Iterator[pa.RecordBatch]
     Part = Callable[[], Batches]
@@ -27,100 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class TableError(Exception):
-    """A table cannot be read or written as asked; the message names the table and what to do."""
-
-
-class ClusteredTableError(TableError):
-    """A clustered table is to be used with an engine that does not write it."""
-
-    def __init__(self, table: str) -> None:
-        """Say so, and what to do."""
-        super().__init__(
-            f"{table} is clustered, and only Spark writes such a table: set LAKEHOUSE_ENGINE=spark, or declare it "
-            "without cluster_by and, where it exists, make it anew"
-        )
-
-
-class MissingTableError(TableError):
-    """A table has never been written."""
-
-
-@dataclass(frozen=True)
-class TableLayout:
-    """How a Delta table is made when it is first written.
-
-    Attributes:
-        name: ``silver.transactions``.
-        schema: columns, order and types; a write that cannot be cast to them without loss is refused.
-        partition_by: partition columns on disk.
-        properties: Delta table properties, such as ``delta.appendOnly``.
-        description: what the table is, kept in the Delta metadata.
-        statistics: columns that queries filter by. A file's least and greatest values of these alone are kept in the
-            log, so that queries skip files; those of many columns make every commit of a large table dearer. Empty
-            keeps those of the first 32 columns. Partition columns need none.
-        cluster_by: columns by which an optimization brings rows of like values together in files, instead of
-            partitions. Only Spark makes and writes such a table.
-
-    Raises:
-        TableError: a column is named that the schema does not have, or there are both partitions and clusters.
-    """
-
-    name: str
-    schema: pa.Schema
-    partition_by: tuple[str, ...]
-    properties: Mapping[str, str] = field(default_factory=dict)
-    description: str = ""
-    statistics: tuple[str, ...] = ()
-    cluster_by: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what no table can be."""
-        if unknown := {*self.partition_by, *self.statistics, *self.cluster_by} - {*self.schema.names}:
-            raise TableError(f"{self.name} has no column {', '.join(sorted(unknown))} to lay it out by")
-        if self.partition_by and self.cluster_by:
-            raise TableError(f"{self.name} has partitions and clusters; a Delta table has either")
-
-
-@dataclass(frozen=True)
-class Token:
-    """What makes a write happen once: an application and its ever-growing number (Delta's ``txn``)."""
-
-    application: str
-    number: int
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """What an optimization came to; where nothing was rewritten there is no commit.
-
-    Attributes:
-        version: the table's newest version.
-        partitions: how many were rewritten, and ``skipped`` how many had no need of it.
-        files: before and after, of the partitions rewritten.
-        bytes: the same.
-    """
-
-    version: int
-    partitions: int = 0
-    skipped: int = 0
-    files: tuple[int, int] = (0, 0)
-    bytes: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Vacuumed:
-    """What a vacuum deleted, or would delete.
-
-    Attributes:
-        retain_hours: how long a file had to be out of use.
-    """
-
-    files: int
-    bytes: int
-    retain_hours: int
 
 
 class Gate(Protocol):

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from lakehouse.delta.commits import commit_properties, has_happened
 from lakehouse.delta.compaction import rewrite
 from lakehouse.delta.maintenance import DeltaOperations
+from lakehouse.delta.model import TableError
 from lakehouse.delta.schema_enforcement import fitted, refuse_repeated_keys, with_gone
 from lakehouse.delta.tables import after_commit, table_schema
-from lakehouse.engines.base import TableError
 from lakehouse.engines.sail_checkpoints import CheckpointsOnDemand
 from lakehouse.storage.files import prepare_environment, table_uri
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
-    from lakehouse.delta.data_files import DataFile, Partition
+    from lakehouse.delta.data_files import DataFile
+    from lakehouse.delta.model import Partition, TableLayout, Token
     from lakehouse.delta.predicates import Predicate
-    from lakehouse.engines.base import Batches, Gate, Part, R, T, TableLayout, Token
+    from lakehouse.engines.base import Batches, Gate, Part, R, T
 
 _MEMORY_SHARE = 0.6
 _PURGED_AFTER_MS = 50

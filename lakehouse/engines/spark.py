@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.delta.commits import commits, has_happened
 from lakehouse.delta.data_files import SMALL_BYTES, TARGET_BYTES
 from lakehouse.delta.maintenance import DeltaOperations
+from lakehouse.delta.model import TableError
 from lakehouse.delta.schema_enforcement import fitted, fitted_frame, repeated_keys, with_gone
 from lakehouse.delta.tables import is_clustered, properties_of, table_schema
-from lakehouse.engines.base import TableError
 from lakehouse.engines.spark_metrics import measured
 from lakehouse.engines.spark_session import open_session, spark_path
 from lakehouse.storage.files import table_uri
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyspark.sql import DataFrame, SparkSession
 
-    from lakehouse.delta.data_files import DataFile, Partition
+    from lakehouse.delta.data_files import DataFile
+    from lakehouse.delta.model import Partition, TableLayout, Token
     from lakehouse.delta.predicates import Predicate
-    from lakehouse.engines.base import Batches, Gate, Part, R, T, TableLayout, Token
+    from lakehouse.engines.base import Batches, Gate, Part, R, T
 
 _WRITE_ID = "write_id"
 """In the metadata of every commit, so that a writer finds its own version among those of others."""

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.delta.model import Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import Token
 from lakehouse.ingestion.bronze_rows import FileRows, SupersededMark, bronze_layout
 from lakehouse.ingestion.calendar_start import hold_first_day
 from lakehouse.ingestion.column_backfill import FileRefill, files_to_refill, groups, refilled_rows

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakehouse.engines.base import TableLayout
+from lakehouse.delta.model import TableLayout
 from lakehouse.ingestion.staging import FoundFile, Stage, StagedFile, about_file
 
 if TYPE_CHECKING:

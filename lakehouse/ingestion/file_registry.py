@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse.delta.model import Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableLayout, Token
+from lakehouse.delta.system_tables import FILES
 
 if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
@@ -33,30 +34,6 @@ if TYPE_CHECKING:
 
 WITHOUT_ROWS = ("copy", "unchanged")
 """Outcomes of file versions that bring no rows."""
-FILES = TableLayout(
-    name="system.landing_files",
-    schema=pa.schema(
-        [
-            ("data_source", pa.string()),
-            ("source_file", pa.string()),
-            ("source_version", pa.string()),
-            ("etag", pa.string()),
-            ("size_bytes", pa.int64()),
-            ("landing_date", pa.date32()),
-            ("batch_id", pa.int64()),
-            ("outcome", pa.string()),
-            ("copy_of", pa.string()),
-            ("records", pa.int64()),
-            ("rejected_records", pa.int64()),
-            ("business_dates", pa.list_(pa.date32())),
-            ("ingested_at", pa.timestamp("us", tz="UTC")),
-            ("drift", pa.string()),
-        ]
-    ),
-    partition_by=("data_source",),
-    properties={"delta.appendOnly": "true"},
-    description="Every file version that was ever taken from the landing zone, and what became of it.",
-)
 
 
 def register(engine: Engine, source: str, number: int, files: Sequence[Mapping[str, Any]]) -> None:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.landing.zone import CONTROL_SUFFIX
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lakehouse.landing.zone import Landing
 
-SUFFIX = ".control"
-"""What a control file's name has after the landing file's."""
 REFUSED = "file:control"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
 _USUAL = r"^[+-]?\d{1,18}(\.\d{1,9})?$"
@@ -74,7 +74,7 @@ class ControlTotals:
 def announced(landing: Landing, key: str) -> ControlTotals | None:
     """Return what is announced of a landing file; None where nothing is."""
     try:
-        with landing.open(key + SUFFIX) as opened:
+        with landing.open(key + CONTROL_SUFFIX) as opened:
             text = opened.read()
     except FileNotFoundError:
         return None
@@ -84,7 +84,7 @@ def announced(landing: Landing, key: str) -> ControlTotals | None:
         sums = {str(name): Decimal(value) for name, value in said.get("sums", {}).items()}
     except (ValueError, TypeError, AttributeError, InvalidOperation) as error:
         expected = '{"records": 2003, "sums": {"Quantity": "12345"}}'
-        return ControlTotals(unreadable=f"{key + SUFFIX} cannot be read ({error}); it must be like {expected}")
+        return ControlTotals(unreadable=f"{key + CONTROL_SUFFIX} cannot be read ({error}); it must be like {expected}")
     return ControlTotals(records, sums)
 
 

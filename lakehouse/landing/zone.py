@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from lakehouse.landing.control_totals import SUFFIX as CONTROL
 from lakehouse.storage.files import StorageError, endpoint, is_local, opened, region
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ _KEY = re.compile(
         \.(?:csv|csv\.gz|jsonl|jsonl\.gz|parquet)""",
     re.VERBOSE,
 )
+CONTROL_SUFFIX = ".control"
+"""What a control file's name has after the landing file's."""
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
@@ -93,7 +94,7 @@ class Landing(Protocol):
 
 def _is_hidden(key: str) -> bool:
     """Whether an object is none to take in: hidden, or what is announced of another (``control_totals``)."""
-    return key.endswith(CONTROL) or any(part.startswith((".", "_")) for part in key.split("/"))
+    return key.endswith(CONTROL_SUFFIX) or any(part.startswith((".", "_")) for part in key.split("/"))
 
 
 class LocalLanding:

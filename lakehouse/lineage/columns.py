@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from lakehouse.contracts.contract import spark_schema
+from lakehouse.contracts.row_outcome import OUTCOME
 from lakehouse.contracts.rule_compiler import lookups
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.lineage.plan_walker import LineageError, Origin, TableColumn, made_from
-from lakehouse.publication.validation import OUTCOME, judge_received
+from lakehouse.publication.validation import judge_received
 from lakehouse.tables.declarations import BronzeTable, ContractTable, SideTable, Table
 
 if TYPE_CHECKING:

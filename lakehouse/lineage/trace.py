@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.cli.console import CommandError
 from lakehouse.contracts.casting import named
 from lakehouse.contracts.contract import columns_of
+from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, POINTERS, PUBLISHED, REFUSED, RULES, SUPERSEDED_MARK
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.publication.digests import fitted
-from lakehouse.publication.validation import DUPLICATE, OUTCOME, POINTERS, PUBLISHED, REFUSED, RULES, SUPERSEDED_MARK
 from lakehouse.quarantine.decisions import DISCARD, FIX, Place, decisions_about
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import Lines

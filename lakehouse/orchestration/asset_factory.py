@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from lakehouse.contracts.contract import fresh_within_of
+from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.ingestion.batches import Ingested
 from lakehouse.orchestration import asset_metadata as catalogue
 from lakehouse.orchestration.automation_condition import promote
@@ -24,7 +25,7 @@ from lakehouse.orchestration.instance.events import (
 from lakehouse.orchestration.partitions import Calendars, mapping
 from lakehouse.publication.publish import Publication, publish_derived, publish_received, slices, unreported
 from lakehouse.publication.scd2 import publish_histories
-from lakehouse.quarantine.table import QUARANTINE, unaccounted
+from lakehouse.quarantine.table import unaccounted
 from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
 from lakehouse.tables.inputs import awaited, computed, load, reach, required, sizes, waits_for_all
 from resources.lakehouse import Lakehouse

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
 
-from io_managers.delta import PARTITION_COLUMN
 from lakehouse.contracts.contract import columns_of, day_rules_of
 from lakehouse.contracts.rule_compiler import check_text, every_rule
 from lakehouse.ingestion.bronze_rows import METADATA, bronze_layout
@@ -249,3 +249,7 @@ def _sample(publication: Publication, day: dt.date) -> list[dg.TableRecord]:
             for row in rows.to_pylist()
         ]
     return sample
+
+
+PARTITION_COLUMN = "partition_column"
+"""The asset metadata that names the date column a table is partitioned by."""

@@ -16,10 +16,9 @@ from typing import Any
 
 import dagster as dg
 
-from lakehouse.engines.base import Engine, MissingTableError
-from lakehouse.ingestion.file_registry import FILES
-from lakehouse.publication.ledger import LEDGER
-from lakehouse.quarantine.decisions import DECISIONS
+from lakehouse.delta.model import MissingTableError
+from lakehouse.delta.system_tables import DECISIONS, FILES, LEDGER
+from lakehouse.engines.base import Engine
 from lakehouse.tables.declarations import pool_of
 
 SYSTEM_TABLES = (FILES.name, LEDGER.name, DECISIONS.name)

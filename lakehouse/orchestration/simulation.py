@@ -21,10 +21,9 @@ from lakehouse.catalog.reader import Lake
 from lakehouse.cli.console import CommandError
 from lakehouse.cli.draining import rehearse
 from lakehouse.delta.clone import clone
-from lakehouse.delta.data_files import log_actions
+from lakehouse.delta.commits import log_actions
 from lakehouse.ingestion.calendar_start import hold_first_day
-from lakehouse.landing.control_totals import SUFFIX
-from lakehouse.landing.zone import open_landing, route
+from lakehouse.landing.zone import CONTROL_SUFFIX, open_landing, route
 from lakehouse.orchestration.instance.home import copy_home
 from lakehouse.storage.files import is_local, table_uri
 
@@ -157,7 +156,7 @@ def _lay_out(settings: Settings, folder: Path, files: Sequence[NewFile]) -> None
             if route(found.key) == where and (found.key, found.etag) in taken:
                 paths.setdefault(found.key, None)
     for key, path in paths.items():
-        for suffix in ("", SUFFIX):
+        for suffix in ("", CONTROL_SUFFIX):
             beside = path.with_name(path.name + suffix) if path else None
             _put(landing, settings.landing, f"{key}{suffix}", folder, beside)
 

@@ -16,7 +16,7 @@ from lakehouse.catalog.reader import Lake
 from lakehouse.delta.data_files import data_files
 
 if TYPE_CHECKING:
-    from lakehouse.delta.data_files import Partition
+    from lakehouse.delta.model import Partition
     from lakehouse.settings import Settings
 
 
@@ -32,7 +32,7 @@ class Rebuild:
 
 def rebuilds(settings: Settings, table: str, partitions: Sequence[Partition]) -> list[Rebuild]:
     """Return what must be materialized again after partitions of a table have changed; the rest follows from that."""
-    from lakehouse.orchestration.partitions import partition_of
+    from lakehouse.tables.calendars import partition_of
     from lakehouse.tables.declarations import ContractTable
     from lakehouse_assets.definitions import find_tables
 

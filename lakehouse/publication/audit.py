@@ -18,24 +18,14 @@ import pyarrow.compute as pc
 
 from lakehouse.contracts.contract import day_rules_of
 from lakehouse.contracts.partition_rules import Figures, trailing
+from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, KEY, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, WARNED
 from lakehouse.contracts.rule_compiler import every_rule
-from lakehouse.publication.validation import (
-    DIGEST,
-    DUPLICATE,
-    KEY,
-    OUTCOME,
-    PUBLISHED,
-    REFUSED,
-    REJECTED,
-    RULES,
-    WARNED,
-)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from lakehouse.contracts.contract import Contract
-    from lakehouse.publication.validation import Policy
+    from lakehouse.contracts.policy import Policy
 
 _JUDGEMENT = (OUTCOME, RULES, WARNED, REJECTED, DIGEST, *KEY)
 _ROWS, _DISTINCT, _RULE, _HOUR, _SUM = "count_all", "distinct", "_rule", "_hour_", "_sum_"

@@ -14,8 +14,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakehouse.contracts.row_outcome import SUPERSEDED_MARK
 from lakehouse.publication.audit import DayTally
-from lakehouse.publication.validation import SUPERSEDED_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

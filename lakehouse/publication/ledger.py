@@ -13,42 +13,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakehouse.engines.base import TableLayout
+from lakehouse.delta.system_tables import LEDGER
 
 if TYPE_CHECKING:
     from lakehouse.publication.audit import DayTally
-
-LEDGER = TableLayout(
-    name="system.row_ledger",
-    schema=pa.schema(
-        [
-            ("table_name", pa.string()),
-            ("business_date", pa.date32()),
-            ("run_id", pa.string()),
-            ("recorded_at", pa.timestamp("us", tz="UTC")),
-            ("verdict", pa.string()),
-            ("reason", pa.string()),
-            ("rows_in", pa.int64()),
-            ("published", pa.int64()),
-            ("rejected", pa.int64()),
-            ("duplicate", pa.int64()),
-            ("superseded", pa.int64()),
-            ("rules", pa.string()),
-            ("delta_version", pa.int64()),
-            ("discarded", pa.int64()),
-            ("late", pa.int64()),
-            ("replayed", pa.int64()),
-            ("warned", pa.string()),
-            ("rules_version", pa.string()),
-        ]
-    ),
-    partition_by=("table_name",),
-    properties={"delta.appendOnly": "true"},
-    description=(
-        "One line per audited partition, named by its first day: "
-        "rows in = published + rejected + duplicate + superseded + discarded."
-    ),
-)
 
 
 def ledger_lines(

@@ -14,69 +14,29 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakehouse.contracts.contract import arrow_schema, columns_of
+from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.partition_rules import earlier_figures
-from lakehouse.contracts.rule_compiler import rules_version
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
 from lakehouse.delta.predicates import Predicate, date_ranges
-from lakehouse.engines.base import TableLayout
+from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.publication.digests import digests
-from lakehouse.publication.ledger import LEDGER, ledger_lines
-from lakehouse.publication.validation import Policy, judge_derived, judge_received
+from lakehouse.publication.ledger import ledger_lines
+from lakehouse.publication.validation import judge_derived, judge_received
 from lakehouse.quarantine.decisions import Decided, Decision, Place, decisions_about, heed
-from lakehouse.quarantine.table import QUARANTINE, Standing, quarantined, with_history
+from lakehouse.quarantine.table import Standing, quarantined, with_history
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from lakehouse.contracts.contract import Contract
     from lakehouse.engines.base import Engine
 
 AFFECTED = "affected"
 """In the metadata of a commit: the partitions that are to be reported because of it, as spans of first and last."""
 SLICE_ROWS = 1_200_000
 """Rows that one commit takes at most, unless a single day has more: it bounds the memory of sorting and writing."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """On what terms a table is published.
-
-    Attributes:
-        name: ``silver.transactions``.
-        partition_column: the date column it is partitioned by.
-        cluster_by: columns to cluster it by instead, on disk; it is published by the date column all the same.
-        partitioned: whether it has partitions on disk, too, where it is not clustered.
-    """
-
-    name: str
-    contract: type[Contract]
-    policy: Policy
-    partition_column: str
-    description: str = ""
-    cluster_by: tuple[str, ...] = ()
-    partitioned: bool = True
-
-    @functools.cached_property
-    def rules_version(self) -> str:
-        """The version of the rules that its rows are judged by."""
-        return rules_version(self.contract, self.policy)
-
-    @property
-    def layout(self) -> TableLayout:
-        """The Delta table; queries filter by its times and by its key, unless that is a hash, which lies anywhere."""
-        schema = arrow_schema(self.contract)
-        key = () if self.policy.content_key else self.policy.key
-        times = [column.name for column in schema if pa.types.is_temporal(column.type)]
-        return TableLayout(
-            self.name,
-            schema,
-            (self.partition_column,) if self.partitioned and not self.cluster_by else (),
-            description=self.description,
-            statistics=tuple(dict.fromkeys([*key, *times])),
-            cluster_by=self.cluster_by,
-        )
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.contracts.contract import columns_of, spark_schema
+from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import MissingTableError
 from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.digests import fitted
 from lakehouse.publication.publish import AFFECTED, Publication, spans, write_ledger
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
+    from lakehouse.contracts.terms import Terms
     from lakehouse.engines.base import Engine
-    from lakehouse.publication.publish import Report, Terms
+    from lakehouse.publication.publish import Report
 
     Members = dict[Any, dt.datetime | None]
     """Members by their natural key, and when each was first seen."""

@@ -6,13 +6,25 @@ run. Counting outcomes and deciding about a whole day is ``audit``'s matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakehouse.contracts.casting import RECEIVED
 from lakehouse.contracts.contract import columns_of
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.row_outcome import (
+    DIGEST,
+    DUPLICATE,
+    KEY,
+    OUTCOME,
+    POINTERS,
+    PUBLISHED,
+    REFUSED,
+    REJECTED,
+    RULES,
+    WARNED,
+)
 from lakehouse.contracts.rule_compiler import broken, compile_rules, lookups, reader_rule
-from lakehouse.engines.base import MissingTableError
+from lakehouse.delta.model import MissingTableError
 from lakehouse.publication.digests import row_hash
 
 if TYPE_CHECKING:
@@ -25,44 +37,6 @@ if TYPE_CHECKING:
 
     Tables = Callable[[str], DataFrame]
     """Reads another table by name, as ``Engine.read`` does."""
-
-OUTCOME, RULES, WARNED, REJECTED, DIGEST = "_outcome", "_rules", "_warned", "_rejected", "_digest"
-KEY = ("_key", "_key_again")
-"""Two hashes of a row's key: as many bits as no two keys share, and a quarter of the memory of the shortest."""
-PUBLISHED, DUPLICATE, REFUSED = 0, 1, 2
-SUPERSEDED_MARK = "file:superseded"
-POINTERS = (
-    "source_file",
-    "source_version",
-    "source_record",
-    "landing_date",
-    "batch_id",
-    "ingestion_timestamp",
-)
-"""Bronze's columns that lead from a row back to the landing file."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a table asks of its rows and days beyond the contract's own rules.
-
-    Attributes:
-        key: columns that name a row; the audit holds a day in which a key occurs twice.
-        event_time: the column whose date must be the business date, in silver.
-        content_key: the key is one ``surrogate_key`` of all that a row says, so rows of one key are alike and any of
-            them may stay. They are then told apart while streaming, at a tenth of the cost of sorting them.
-        latest_by: of the rows with one key the one with the highest value here stays; the rest are duplicates.
-        hold_above: the share of rejected rows above which a day is held.
-        hold_from: the number of rejected rows below which no day is held for their share, so that one bad row does
-            not hold a small day.
-    """
-
-    key: tuple[str, ...]
-    event_time: str | None = None
-    content_key: bool = False
-    latest_by: tuple[str, ...] = ()
-    hold_above: float = 0.05
-    hold_from: int = 20
 
 
 def judge_received(

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from lakehouse.contracts.casting import named
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableLayout
+from lakehouse.delta.system_tables import DECISIONS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -33,30 +33,6 @@ if TYPE_CHECKING:
 
 FIX, DISCARD, RELEASE = "fix", "discard", "release"
 
-DECISIONS = TableLayout(
-    name="system.decisions",
-    schema=pa.schema(
-        [
-            ("decision_id", pa.string()),
-            ("action", pa.string()),
-            ("table_name", pa.string()),
-            ("business_date", pa.date32()),
-            ("source_file", pa.string()),
-            ("source_version", pa.string()),
-            ("source_record", pa.int64()),
-            ("batch_id", pa.int64()),
-            ("corrected", pa.string()),
-            ("reason", pa.string()),
-            ("decided_by", pa.string()),
-            ("decided_at", pa.timestamp("us", tz="UTC")),
-            ("rules_version", pa.string()),
-            ("would_publish", pa.int64()),
-        ]
-    ),
-    partition_by=("table_name",),
-    properties={"delta.appendOnly": "true"},
-    description="What people decided about rejected records and held days, by whom, when and why. It only grows.",
-)
 
 _KEYS = ("business_date", "source_file", "source_version")
 _RECORD = "_record"

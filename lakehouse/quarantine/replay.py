@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lakehouse.contracts.row_outcome import RULES
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.publish import judged_days
-from lakehouse.publication.validation import RULES
 from lakehouse.quarantine.decisions import Decision, Place, at_places
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from lakehouse.contracts.terms import Terms
     from lakehouse.engines.base import Engine
-    from lakehouse.publication.publish import Terms
 
 
 def judged_again(

@@ -15,7 +15,8 @@ from typing import Any
 from lakehouse.catalog.ledger_views import QUARANTINE, QUARANTINED
 from lakehouse.catalog.reader import Lake, qualified, rows
 from lakehouse.cli.console import CommandError
-from lakehouse.quarantine.decisions import DECISIONS, Place
+from lakehouse.delta.system_tables import DECISIONS
+from lakehouse.quarantine.decisions import Place
 
 STATUSES = ("open", "replayed", "discarded", "superseded", "all")
 _ID = """substr(sha256(concat_ws(chr(31),

@@ -21,45 +21,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.contracts.contract import columns_of, custom_rules_of
-from lakehouse.engines.base import TableLayout
-from lakehouse.publication.ledger import LEDGER
-from lakehouse.publication.validation import POINTERS, REJECTED, RULES
+from lakehouse.contracts.row_outcome import POINTERS, REJECTED, RULES
+from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.quarantine.decisions import DISCARD, FIX, Decided, Place
 
 if TYPE_CHECKING:
     from lakehouse.contracts.contract import Contract
     from lakehouse.engines.base import Engine
 
-QUARANTINE = TableLayout(
-    name="silver.quarantine",
-    schema=pa.schema(
-        [
-            ("table_name", pa.string()),
-            ("business_date", pa.date32()),
-            ("rules", pa.list_(pa.string())),
-            ("offending_values", pa.string()),
-            ("raw_record", pa.string()),
-            ("source_file", pa.string()),
-            ("source_version", pa.string()),
-            ("source_record", pa.int64()),
-            ("landing_date", pa.date32()),
-            ("batch_id", pa.int64()),
-            ("ingestion_timestamp", pa.timestamp("us", tz="UTC")),
-            ("verdict", pa.string()),
-            ("status", pa.string()),
-            ("first_seen", pa.timestamp("us", tz="UTC")),
-            ("rules_version", pa.string()),
-            ("closed_by", pa.string()),
-            ("closed_why", pa.string()),
-            ("closed_at", pa.timestamp("us", tz="UTC")),
-        ]
-    ),
-    partition_by=("table_name", "business_date"),
-    description=(
-        "Rows that broke a rule: what was received, the rules, the file and record they came from, and what became of "
-        "them. Rejected now are those whose status is open."
-    ),
-)
 
 OPEN, REPLAYED, DISCARDED, SUPERSEDED = "open", "replayed", "discarded", "superseded"
 

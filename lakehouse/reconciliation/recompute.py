@@ -15,13 +15,13 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts.contract import columns_of
+from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, OUTCOME, PUBLISHED
+from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import MissingTableError
-from lakehouse.orchestration.partitions import partition_of
 from lakehouse.publication.audit import DayTally
 from lakehouse.publication.digests import digest, fitted, row_hash
 from lakehouse.publication.publish import judged_days
-from lakehouse.publication.validation import DIGEST, DUPLICATE, OUTCOME, PUBLISHED
+from lakehouse.tables.calendars import partition_of
 from lakehouse.tables.declarations import HistoryTable
 from lakehouse.tables.inputs import load, nothing, own_parameter, required, waits_for_all
 from resources.lakehouse import Lakehouse

@@ -15,11 +15,11 @@ from lakehouse.catalog.ledger_views import LEDGER, NEWEST_LINES
 from lakehouse.catalog.reader import Lake
 from lakehouse.cli.console import CommandError, cell, cleaned
 from lakehouse.delta.data_files import data_files, present
-from lakehouse.engines.base import TableError
-from lakehouse.orchestration.partitions import partitions_behind
+from lakehouse.delta.model import TableError
 from lakehouse.reconciliation.compare import Imbalance, Reconciliation
 from lakehouse.reconciliation.recompute import Content, Difference, Due, Example, Recomputation
 from lakehouse.storage.files import table_uri
+from lakehouse.tables.calendars import partitions_behind
 from lakehouse.tables.declarations import ContractTable
 from lakehouse.tables.inputs import reads_of
 

@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.partition_rules import earlier_figures
+from lakehouse.contracts.row_outcome import DIGEST, OUTCOME, PUBLISHED
 from lakehouse.contracts.rule_compiler import every_rule
+from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableError
+from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import Audit, HeldError
-from lakehouse.publication.ledger import LEDGER
 from lakehouse.publication.publish import judged_days
-from lakehouse.publication.validation import DIGEST, OUTCOME, PUBLISHED
 from lakehouse.quarantine.decisions import Place
-from lakehouse.quarantine.table import OPEN, QUARANTINE, quarantined
+from lakehouse.quarantine.table import OPEN, quarantined
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from lakehouse.contracts.terms import Terms
     from lakehouse.engines.base import Engine
     from lakehouse.publication.audit import DayTally
-    from lakehouse.publication.publish import Terms
 
 SAMPLES = 3
 """Newly rejected rows that are shown of each day."""

@@ -37,7 +37,7 @@ from lakehouse.contracts.contract import columns_of
 
 if TYPE_CHECKING:
     from lakehouse.contracts.contract import Contract, ContractColumn
-    from lakehouse.publication.validation import Policy
+    from lakehouse.contracts.policy import Policy
 
 KINDS = (
     "nulls",

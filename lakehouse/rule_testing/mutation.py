@@ -19,12 +19,13 @@ import pyarrow.compute as pc
 from lakehouse.contracts.casting import named
 from lakehouse.contracts.contract import columns_of, day_rules_of
 from lakehouse.contracts.partition_rules import KNOWN_FROM, earlier_figures, trailing
+from lakehouse.contracts.row_outcome import DIGEST, OUTCOME, RULES, WARNED
 from lakehouse.contracts.rule_compiler import every_rule
+from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableError
 from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.current_rows import current_rows
-from lakehouse.publication.validation import DIGEST, OUTCOME, RULES, WARNED, judge_received
+from lakehouse.publication.validation import judge_received
 from lakehouse.quarantine.decisions import decisions_about, heed
 from lakehouse.rule_testing.faults import KINDS, Received, faults_of
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+    from lakehouse.contracts.terms import Terms
     from lakehouse.engines.base import Engine
-    from lakehouse.publication.publish import Terms
     from lakehouse.rule_testing.faults import Fault
 
 ROWS = 20_000

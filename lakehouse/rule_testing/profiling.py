@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.contracts.contract import columns_of, day_rules_of
 from lakehouse.contracts.partition_rules import KNOWN_FROM
 from lakehouse.contracts.rule_compiler import check_text
+from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
     from lakehouse.contracts.contract import ContractColumn
+    from lakehouse.contracts.terms import Terms
     from lakehouse.engines.base import Engine
-    from lakehouse.publication.publish import Terms
 
 FEW_VALUES, ROWS_OF_A_VALUE = 40, 20
 """A column of so few values, each with so many rows on average, is taken for a list of them."""

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field, fields
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse.orchestration.partitions import DAILY
-from lakehouse.publication.publish import Terms
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
 from lakehouse.publication.scd2 import VALID_FROM, History
-from lakehouse.publication.validation import Policy
+from lakehouse.tables.calendars import DAILY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from lakehouse.contracts.contract import Contract
-    from lakehouse.engines.base import TableLayout
+    from lakehouse.delta.model import TableLayout
     from lakehouse.ingestion.staging import Source
     from lakehouse.landing.reader import LandingFormat
 
@@ -113,8 +113,9 @@ class HistoryTable(ContractTable):
     """A dimension that keeps every version of its members (SCD type 2).
 
     Its function takes all rows of the feed and of the sightings, of some members or of all, and returns their history.
-    ``publish_history`` of ``lakehouse.publication.scd2`` publishes it and reads the inputs itself, given ``terms``,
-    ``history`` and ``transform``. A partition stands for the changes and first sightings of a day; on disk there are none.
+    ``publish_history`` of ``lakehouse.publication.scd2`` publishes it and reads the inputs, given ``terms``,
+    ``history`` and ``transform``. A partition stands for the changes and first sightings of a day; on disk there are
+    none.
     """
 
     history: History = field(kw_only=True)

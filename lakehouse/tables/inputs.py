@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.contracts.contract import spark_schema
 from lakehouse.delta.predicates import Predicate
-from lakehouse.orchestration.partitions import partition_of, partitions_behind, shifted
+from lakehouse.tables.calendars import partition_of, partitions_behind, shifted
 from lakehouse.tables.declarations import ContractTable, Reads, Table
 
 if TYPE_CHECKING:

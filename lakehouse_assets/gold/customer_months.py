@@ -5,7 +5,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.orchestration.partitions import MONTHLY
+from lakehouse.tables.calendars import MONTHLY
 from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._measures import of_days
 from lakehouse_assets.gold._metrics import metric

@@ -5,7 +5,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.orchestration.partitions import WEEKLY
+from lakehouse.tables.calendars import WEEKLY
 from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._measures import of_period
 from lakehouse_assets.gold._metrics import metric

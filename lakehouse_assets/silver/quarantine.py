@@ -3,7 +3,7 @@
 The runs of the other silver tables write it, whether a day is published or held.
 """
 
-from lakehouse.quarantine.table import QUARANTINE
+from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.tables.declarations import side_table
 
 quarantine = side_table(layout=QUARANTINE)

@@ -5,9 +5,10 @@ import datetime as dt
 import dagster as dg
 import pytest
 
-from io_managers.delta import PARTITION_COLUMN, DeltaIOManager, partition_predicate, table_name
+from io_managers.delta import DeltaIOManager, partition_predicate, table_name
+from lakehouse.delta.model import MissingTableError, TableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import MissingTableError, TableError
+from lakehouse.orchestration.asset_metadata import PARTITION_COLUMN
 from resources.lakehouse import Lakehouse
 from tests.scenario import START, day, rows
 

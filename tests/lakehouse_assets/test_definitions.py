@@ -10,7 +10,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from lakehouse.engines.base import ClusteredTableError
+from lakehouse.delta.model import ClusteredTableError
 from lakehouse.orchestration.asset_factory import asset_key
 from lakehouse.settings import Settings
 from lakehouse_assets import definitions

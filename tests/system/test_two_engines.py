@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from lakehouse.delta.model import TableLayout, Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import Engine, TableLayout, Token
+from lakehouse.engines.base import Engine
 from lakehouse.storage.files import delta_options, table_uri
 from tests.conftest import engine_at
 from tests.s3_server import new_bucket

@@ -283,7 +283,8 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
 def test_an_acceptance_that_dies_after_the_edits_is_completed(checkout, completed_by):
     root = checkout.root / ".lakehouse"
     checkout.run(Command("lakehouse contract propose"))
-    dies = "import lakehouse.cli.draining as d, os; d.bring_to_gold = lambda _: os._exit(9); import lakehouse.cli.main, sys"
+    dies = "import lakehouse.cli.draining as d, os; d.bring_to_gold = lambda _: os._exit(9)"
+    dies += "; import lakehouse.cli.main, sys"
     starts = "sys.argv = ['lakehouse', 'contract', 'accept', 'proposal-transactions.yaml']; lakehouse.cli.main.main()"
     checkout.output(f'PYTHONPATH="$PWD" python -c "{dies}; {starts}"; test $? -eq 9')
     assert len(rescued(root)) == 4

@@ -7,10 +7,10 @@ import pytest
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
 from lakehouse.lineage.columns import Lineage
 from lakehouse.orchestration import asset_metadata as catalogue
-from lakehouse.publication.publish import Terms
-from lakehouse.publication.validation import Policy
 from lakehouse.tables.declarations import ContractTable
 from lakehouse_assets import definitions
 from lakehouse_assets.definitions import find_tables

@@ -13,9 +13,10 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.catalog.reader import Lake
 from lakehouse.contracts.contract import Contract, column
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
 from lakehouse.lineage.trace import Tracer, key_of
-from lakehouse.publication.publish import Terms, publish_derived
-from lakehouse.publication.validation import Policy
+from lakehouse.publication.publish import publish_derived
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import newest_lines
 from lakehouse.settings import Settings

@@ -10,10 +10,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, columns_of, custom_rules_of, rule
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.row_outcome import OUTCOME, PUBLISHED, REFUSED, RULES, WARNED
 from lakehouse.contracts.rule_compiler import every_rule
-from lakehouse.engines.base import MissingTableError
+from lakehouse.delta.model import MissingTableError
 from lakehouse.publication.audit import Audit, HeldError
-from lakehouse.publication.validation import OUTCOME, PUBLISHED, REFUSED, RULES, WARNED, Policy, judge_derived
+from lakehouse.publication.validation import judge_derived
 from tests.frames import picked
 
 DAY = dt.date(2011, 3, 1)

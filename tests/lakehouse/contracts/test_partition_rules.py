@@ -10,9 +10,11 @@ import pytest
 
 from lakehouse.contracts.contract import Contract, column, day_rules_of
 from lakehouse.contracts.partition_rules import Figures, duplicates, earlier_figures, hours, total, trailing, volume
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
 from lakehouse.publication.audit import Audit, DayTally, HeldError
-from lakehouse.publication.publish import Terms, publish_derived
-from lakehouse.publication.validation import Policy, judge_derived
+from lakehouse.publication.publish import publish_derived
+from lakehouse.publication.validation import judge_derived
 
 DAY = dt.date(2011, 3, 1)
 WEEK = dt.timedelta(weeks=1)

@@ -15,8 +15,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.contracts.casting import typed
 from lakehouse.contracts.contract import Contract, column, columns_of, rule
 from lakehouse.contracts.partition_rules import duplicates
+from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.rule_compiler import broken, check_text, compile_rules, reader_rule, rules_version
-from lakehouse.publication.validation import Policy
 from tests.frames import picked
 
 CHECKS = {

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.delta.clone import clone
+from lakehouse.delta.model import TableLayout, Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableLayout, Token
 from lakehouse.engines.sail import SailEngine
 from lakehouse.storage.files import read_text, sizes_below, write_text
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from lakehouse.delta.model import TableError, TableLayout, Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableError, TableLayout, Token
 from lakehouse.engines.sail import SailEngine
 from lakehouse.engines.spark import SparkEngine
 from tests.scenario import day

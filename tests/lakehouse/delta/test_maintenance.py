@@ -15,8 +15,8 @@ from deltalake import DeltaTable
 
 from lakehouse.delta import data_files
 from lakehouse.delta.compaction import rewrite
+from lakehouse.delta.model import MissingTableError, TableError, TableLayout, Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import MissingTableError, TableError, TableLayout, Token
 from lakehouse.engines.sail import SailEngine
 from tests.scenario import day
 

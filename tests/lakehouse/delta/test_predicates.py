@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate, date_ranges, text_literal
-from lakehouse.engines.base import TableLayout
 from tests.scenario import day
 
 

@@ -19,8 +19,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
+from lakehouse.delta.model import MissingTableError, TableError, TableLayout, Token
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import MissingTableError, TableError, TableLayout, Token
 from tests.conftest import engine_at
 from tests.processes import wait_for
 from tests.s3_server import SERVERS, new_bucket

@@ -11,9 +11,9 @@ from deltalake import write_deltalake
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
+from lakehouse.delta.model import TableError, TableLayout, Token
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines import sail
-from lakehouse.engines.base import TableError, TableLayout, Token
 from lakehouse.engines.sail import SailEngine
 from lakehouse.storage.files import delete, read_text, write_text
 from tests.scenario import day, rows

@@ -13,13 +13,13 @@ import os
 import pyarrow as pa
 import pytest
 
-from lakehouse.engines.base import TableError, Token
+from lakehouse.delta.model import TableError, Token
+from lakehouse.delta.system_tables import FILES
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion import manifest as manifests
 from lakehouse.ingestion import staging as module
 from lakehouse.ingestion.batches import ConcurrentIngestionError
 from lakehouse.ingestion.bronze_rows import bronze_layout
-from lakehouse.ingestion.file_registry import FILES
 from tests.scenario import (
     CUSTOMERS,
     PRODUCTS,

@@ -12,8 +12,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from lakehouse.delta.system_tables import FILES
 from lakehouse.ingestion.bronze_rows import bronze_layout
-from lakehouse.ingestion.file_registry import FILES
 from lakehouse.ingestion.manifest import ManifestFile, Refill
 from lakehouse.ingestion.staging import Source
 from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, ParquetFormat

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from examples import shop
+from lakehouse.delta.system_tables import FILES
 from lakehouse.ingestion.bronze_rows import bronze_layout
-from lakehouse.ingestion.file_registry import FILES
 from lakehouse.ingestion.manifest import Refill
 from lakehouse.landing.reader import CsvFormat
 from lakehouse_assets.bronze.clicks import clicks

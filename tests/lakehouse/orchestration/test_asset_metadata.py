@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.lineage.columns import Lineage
 from lakehouse.orchestration import asset_metadata as catalogue
 from lakehouse.orchestration.asset_factory import asset_key
 from lakehouse.publication.audit import DayTally
 from lakehouse.publication.publish import Publication, Waived
-from lakehouse.quarantine.table import QUARANTINE
 from lakehouse_assets.bronze.transactions import transactions as bronze_transactions
 from lakehouse_assets.definitions import find_tables
 from lakehouse_assets.silver.transactions import transactions

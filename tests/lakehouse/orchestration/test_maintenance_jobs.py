@@ -13,8 +13,9 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.delta.data_files import by_partition, data_files
+from lakehouse.delta.system_tables import FILES
 from lakehouse.ingestion.bronze_rows import bronze_layout
-from lakehouse.ingestion.file_registry import FILES, known_files, register
+from lakehouse.ingestion.file_registry import known_files, register
 from lakehouse.orchestration.asset_factory import asset_key
 from lakehouse.orchestration.instance.home import open_instance
 from tests.frames import NOW, bronze_table

@@ -7,7 +7,8 @@ import datetime as dt
 import dagster as dg
 import pytest
 
-from lakehouse.orchestration.partitions import DAILY, MONTHLY, WEEKLY, Calendars, mapping, partitions_behind
+from lakehouse.orchestration.partitions import Calendars, mapping
+from lakehouse.tables.calendars import DAILY, MONTHLY, WEEKLY, partitions_behind
 
 CALENDARS = Calendars(dt.date(2010, 12, 1))  # a Wednesday
 

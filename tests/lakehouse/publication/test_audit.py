@@ -8,8 +8,9 @@ import random
 import pyarrow as pa
 import pytest
 
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES
 from lakehouse.publication.audit import Audit, DayTally, HeldError
-from lakehouse.publication.validation import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES, Policy
 from tests.scenario import day
 
 POLICY = Policy(("id",))

@@ -11,11 +11,12 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
+from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.rule_compiler import rules_version
-from lakehouse.engines.base import TableError
+from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import TableError
 from lakehouse.publication import publish as publication
-from lakehouse.publication.publish import Terms, publish_derived, publish_received, unreported
-from lakehouse.publication.validation import Policy
+from lakehouse.publication.publish import publish_derived, publish_received, unreported
 from lakehouse.storage.files import table_uri
 from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.transactions import transactions

@@ -12,9 +12,9 @@ import pytest
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.sail import SailEngine
-from lakehouse.orchestration.partitions import DAILY
 from lakehouse.publication.publish import publish_derived
 from lakehouse.publication.scd2 import publish_history
+from lakehouse.tables.calendars import DAILY
 from lakehouse.tables.declarations import Reads, gold_table
 from lakehouse.tables.inputs import computed, load, reach
 from lakehouse.tables.scd2_transforms import changes_between

@@ -10,19 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED, REJECTED, RULES
 from lakehouse.engines.sail import SailEngine
 from lakehouse.publication.audit import Audit
-from lakehouse.publication.validation import (
-    DIGEST,
-    DUPLICATE,
-    OUTCOME,
-    PUBLISHED,
-    REFUSED,
-    REJECTED,
-    RULES,
-    Policy,
-    judge_received,
-)
+from lakehouse.publication.validation import judge_received
 from lakehouse_assets.silver.customers import Customers, customers
 from lakehouse_assets.silver.transactions import transactions
 from tests.frames import (

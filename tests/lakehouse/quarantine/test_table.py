@@ -7,9 +7,10 @@ import json
 
 import pyarrow as pa
 
+from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.publication.audit import Audit, HeldError
 from lakehouse.publication.validation import judge_received
-from lakehouse.quarantine.table import QUARANTINE, quarantined
+from lakehouse.quarantine.table import quarantined
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import Transactions, transactions
 from tests.frames import FAULTS, TEN_LINES, bronze_products, bronze_transactions, product, unread

@@ -10,11 +10,12 @@ import pyspark.sql.types as T  # noqa: N812
 import pytest
 
 from lakehouse.contracts.contract import Contract, arrow_schema, column
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableLayout
 from lakehouse.publication.digests import fitted
-from lakehouse.publication.publish import Terms, publish_received
-from lakehouse.publication.validation import Policy
+from lakehouse.publication.publish import publish_received
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.tables.declarations import ContractTable
 from lakehouse_assets.definitions import find_tables

@@ -12,16 +12,15 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.contracts.casting import typed
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.partition_rules import duplicates
-from lakehouse.engines.base import TableError
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import TableError
+from lakehouse.delta.system_tables import DECISIONS, LEDGER, QUARANTINE
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.ingestion.staging import Source
 from lakehouse.landing.reader import CsvFormat
-from lakehouse.publication.ledger import LEDGER
-from lakehouse.publication.publish import Terms, publish_received
-from lakehouse.publication.validation import Policy
-from lakehouse.quarantine.decisions import DECISIONS
-from lakehouse.quarantine.table import QUARANTINE
+from lakehouse.publication.publish import publish_received
 from lakehouse.rule_testing.backtest import Effect, Made, Sample, backtest
 from tests.frames import bronze_table
 from tests.scenario import day

@@ -8,7 +8,7 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 import pytest
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.publication.validation import Policy
+from lakehouse.contracts.policy import Policy
 from lakehouse.rule_testing.faults import KINDS, Received, faults_of
 from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.products import products

@@ -13,14 +13,15 @@ from pyspark.sql import Column
 from lakehouse.contracts.casting import typed
 from lakehouse.contracts.contract import Contract, column, rule
 from lakehouse.contracts.partition_rules import duplicates, hours, volume
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import TableError, TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableError, TableLayout
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.ingestion.staging import Source
 from lakehouse.landing.reader import CsvFormat
-from lakehouse.publication.publish import Terms, publish_received
-from lakehouse.publication.validation import Policy
+from lakehouse.publication.publish import publish_received
 from lakehouse.rule_testing.faults import KINDS
 from lakehouse.rule_testing.mutation import MutationTest, Subject, mutation_test
 from tests.frames import bronze_table

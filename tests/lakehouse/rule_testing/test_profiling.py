@@ -11,11 +11,13 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 import pytest
 
 from lakehouse.contracts.contract import Contract, column
+from lakehouse.contracts.policy import Policy
+from lakehouse.contracts.row_outcome import OUTCOME, PUBLISHED, RULES
+from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
-from lakehouse.engines.base import TableError
 from lakehouse.engines.sail import SailEngine
-from lakehouse.publication.publish import Terms
-from lakehouse.publication.validation import OUTCOME, PUBLISHED, RULES, Policy, judge_derived
+from lakehouse.publication.validation import judge_derived
 from lakehouse.rule_testing.profiling import profile
 
 FIRST = dt.date(2011, 3, 1)

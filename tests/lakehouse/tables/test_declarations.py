@@ -11,8 +11,8 @@ import pytest
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.landing.reader import CsvFormat
-from lakehouse.orchestration.partitions import DAILY, WEEKLY
 from lakehouse.publication.scd2 import History
+from lakehouse.tables.calendars import DAILY, WEEKLY
 from lakehouse.tables.declarations import Reads, bronze_table, gold_table, history_table, silver_table
 from lakehouse_assets.gold.weekly_sales_summary import weekly_sales_summary
 from lakehouse_assets.silver.transactions import transactions

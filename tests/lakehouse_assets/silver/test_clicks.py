@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from lakehouse.publication.validation import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED, judge_received
+from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED
+from lakehouse.publication.validation import judge_received
 from lakehouse_assets.silver.clicks import clicks
 from tests.frames import bronze_clicks, click, picked
 from tests.scenario import day

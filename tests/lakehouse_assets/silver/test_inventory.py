@@ -6,7 +6,8 @@ import datetime as dt
 
 import pytest
 
-from lakehouse.publication.validation import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED, judge_received
+from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED
+from lakehouse.publication.validation import judge_received
 from lakehouse_assets.silver.inventory import inventory
 from tests.frames import bronze_inventory, movement, picked
 from tests.scenario import day

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.delta.predicates import Predicate
+from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import DayTally
-from lakehouse.publication.ledger import LEDGER, ledger_lines
-from lakehouse.quarantine.table import QUARANTINE, unaccounted
+from lakehouse.publication.ledger import ledger_lines
+from lakehouse.quarantine.table import unaccounted
 from lakehouse.settings import Settings
 from lakehouse_assets.definitions import build_defs
 

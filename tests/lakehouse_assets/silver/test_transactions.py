@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from lakehouse.publication.validation import RULES, WARNED, judge_received
+from lakehouse.contracts.row_outcome import RULES, WARNED
+from lakehouse.publication.validation import judge_received
 from lakehouse_assets.silver.transactions import classified, transactions
 from tests.frames import FAULTS, TEN_LINES, bronze_transactions, picked
 from tests.scenario import day, sale
