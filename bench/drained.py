@@ -11,11 +11,10 @@ import warnings
 from collections.abc import Iterable
 
 from lakehouse.orchestration.instance.home import open_instance
-from lakehouse.orchestration.runner import drain
+from lakehouse.orchestration.runner import run_until_idle
 from lakehouse.settings import Settings
 from lakehouse.tables.declarations import BronzeTable, ContractTable, Table
 from lakehouse_assets.definitions import build_defs, find_tables
-from resources.lakehouse import Lakehouse
 
 
 def with_inputs(names: Iterable[str]) -> list[Table]:
@@ -39,7 +38,7 @@ def main() -> None:
     settings, tables = Settings.load(), with_inputs(parser.parse_args().tables)
     sources = [table.source for table in tables if isinstance(table, BronzeTable)]
     with open_instance(settings.dagster_home) as instance:
-        drained = drain(build_defs(settings, tables), Lakehouse.of(settings), sources, instance)
+        drained = run_until_idle(build_defs(settings, tables), settings, sources, instance)
     if drained.errors:
         raise RuntimeError("; ".join(map(str, drained.errors)))
 

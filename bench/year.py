@@ -26,11 +26,10 @@ from pathlib import Path
 
 from examples.shop import generate
 from lakehouse.orchestration.instance.home import open_instance
-from lakehouse.orchestration.runner import drain
+from lakehouse.orchestration.runner import run_until_idle
 from lakehouse.settings import Settings
 from lakehouse.tables.declarations import BronzeTable
 from lakehouse_assets.definitions import build_defs, find_tables
-from resources.lakehouse import Lakehouse
 
 START = dt.date(2024, 1, 1)
 SEED = 11
@@ -39,7 +38,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass
-class Lake:
+class Catalog:
     """A lake of some days, and the shop's files by landing date."""
 
     root: Path
@@ -50,7 +49,6 @@ class Lake:
     def __post_init__(self) -> None:
         """Build the definitions."""
         self.settings = Settings(root=str(self.root), landing=str(self.root / "landing"), start_date=START)
-        self.lakehouse = Lakehouse.of(self.settings)
         self.definitions = build_defs(self.settings)
         self.sources = [table.source for table in find_tables() if isinstance(table, BronzeTable)]
 
@@ -75,13 +73,12 @@ class Lake:
                 since, at_work = time.process_time(), table
 
         with open_instance(self.settings.dagster_home) as instance:
-            drained = drain(
+            drained = run_until_idle(
                 self.definitions,
-                self.lakehouse,
+                self.settings,
                 self.sources,
                 instance,
-                started=lambda _: heard(DAGSTER, ""),
-                heard=heard,
+                progress=lambda said: heard(said.table or DAGSTER, said.message),
             )
         if drained.errors:
             raise RuntimeError("; ".join(map(str, drained.errors)))
@@ -113,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
         shop = Path(folder, "shop")
         files = shop_files(shop, max(given.days) + given.more + 1, given.rows)
-        lakes = [Lake(Path(folder, f"lake_{days}"), shop, days, files) for days in given.days]
+        lakes = [Catalog(Path(folder, f"lake_{days}"), shop, days, files) for days in given.days]
         for lake in lakes:
             lake.land(range(lake.days))
             lake.drain()

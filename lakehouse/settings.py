@@ -10,10 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lakehouse.errors import LakehouseError
 
 SCHEMES = ("file", "s3", "s3a", "abfss")
 DATABRICKS = "databricks"
@@ -24,8 +26,10 @@ _HOST = r"[A-Za-z0-9.-]+:\d{1,5}"
 _SPARK_URL = re.compile(rf"local|local\[(\*|[1-9]\d*)\]|spark://{_HOST}(,{_HOST})*|sc://{_HOST}(/.*)?|{DATABRICKS}")
 
 
-class SettingsError(ValueError):
+class SettingsError(LakehouseError, ValueError):
     """The environment describes no usable lakehouse; the message names the variable and what it should hold."""
+
+    code = "settings"
 
 
 def _location(value: object) -> str:
@@ -100,14 +104,14 @@ class Settings(BaseSettings):
         return Path(f".lakehouse-{scheme}", rest, "dagster").resolve() if scheme else Path(rest, "dagster")
 
     @classmethod
-    def load(cls) -> Settings:
-        """Read the environment.
+    def load(cls, **given: Any) -> Settings:
+        """Read the environment; what is given comes before it.
 
         Raises:
             SettingsError: a variable holds something unusable; one line for each.
         """
         try:
-            return cls()
+            return cls(**given)
         except ValidationError as error:
             lines = [
                 f"LAKEHOUSE_{str(problem['loc'][0]).upper()}: "

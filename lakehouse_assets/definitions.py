@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import warnings
 from collections.abc import Sequence
 
@@ -11,12 +9,13 @@ import dagster as dg
 
 from io_managers.delta import DeltaIOManager
 from lakehouse.delta.model import ClusteredTableError
+from lakehouse.lineage.columns import lineage_of
 from lakehouse.orchestration import asset_factory as assets
 from lakehouse.orchestration.maintenance_jobs import maintenance_jobs, maintenance_schedules
 from lakehouse.orchestration.partitions import Calendars
 from lakehouse.settings import Settings
+from lakehouse.tables import registry
 from lakehouse.tables.declarations import BronzeTable, ContractTable, SideTable, Table
-from lakehouse_assets import bronze, gold, silver
 from resources.lakehouse import Lakehouse
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor
@@ -34,12 +33,7 @@ for _told, _category in (
 
 def find_tables() -> list[Table]:
     """Return the tables of every file in the layers' folders, in their order."""
-    tables = []
-    for layer in (bronze, silver, gold):
-        for found in pkgutil.iter_modules(layer.__path__, f"{layer.__name__}."):
-            module = importlib.import_module(found.name)
-            tables += [value for value in vars(module).values() if isinstance(value, Table)]
-    return tables
+    return registry.find_tables(__package__)
 
 
 def build_defs(settings: Settings, tables: Sequence[Table] | None = None) -> dg.Definitions:
@@ -54,6 +48,7 @@ def build_defs(settings: Settings, tables: Sequence[Table] | None = None) -> dg.
     """
     tables = find_tables() if tables is None else tables
     calendars = Calendars(settings.start_date)
+    lineage = lineage_of(tuple(tables))
     by_name = {table.full_name: table for table in tables}
     sources = [table for table in tables if isinstance(table, BronzeTable)]
     derived = [table for table in tables if isinstance(table, ContractTable)]
@@ -66,9 +61,13 @@ def build_defs(settings: Settings, tables: Sequence[Table] | None = None) -> dg.
     return dg.Definitions(
         assets=[
             *[assets.landing_asset(table) for table in sources],
-            *[assets.bronze_asset(table, calendars) for table in sources],
+            *[assets.bronze_asset(table, calendars, lineage) for table in sources],
             *[assets.contract_asset(table, calendars, by_name) for table in derived],
-            *[assets.side_asset(table, derived, calendars) for table in tables if isinstance(table, SideTable)],
+            *[
+                assets.side_asset(table, derived, calendars, lineage)
+                for table in tables
+                if isinstance(table, SideTable)
+            ],
         ],
         asset_checks=[assets.quarantine_check()],
         jobs=[*jobs, *upkeep],

@@ -1,7 +1,4 @@
-"""The lakehouse as a Dagster resource: the one thing an asset needs to reach tables and landing files.
-
-Belongs here: turning settings into an engine and a landing zone, once per process. Settings are read in ``settings``.
-"""
+"""The lakehouse as a Dagster resource: the one thing an asset needs to reach tables and landing files."""
 
 from __future__ import annotations
 
@@ -10,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
-from lakehouse.engines.factory import open_engine
-from lakehouse.ingestion.batches import Ingestion
-from lakehouse.landing.zone import open_landing
+from lakehouse.engines.factory import engine_of
+from lakehouse.ingestion.batches import open_ingestion
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
+    from lakehouse.ingestion.batches import Ingestion
     from lakehouse.ingestion.staging import Source
-    from lakehouse.landing.zone import Landing
 
 
 class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource is its own value
@@ -45,21 +41,21 @@ class Lakehouse(ConfigurableResource):  # type: ignore[type-arg]  # the resource
         )
 
     @property
+    def settings(self) -> Settings:
+        """The settings that the resource was configured with; the environment is not asked."""
+        return Settings(
+            root=self.root,
+            landing=self.landing,
+            start_date=dt.date.fromisoformat(self.start_date),
+            engine=self.engine_name,  # type: ignore[arg-type]  # checked by the settings
+            spark_url=self.spark_url,
+        )
+
+    @property
     def engine(self) -> Engine:
         """The engine; its session starts when a frame is first asked for."""
-        return open_engine(self.root, self.engine_name, self.spark_url)
-
-    def open_landing(self) -> Landing:
-        """Open the landing zone."""
-        return open_landing(self.landing)
+        return engine_of(self.settings)
 
     def ingestion(self, source: Source) -> Ingestion:
         """Return the ingestion of a source into this lakehouse."""
-        return Ingestion(
-            engine=self.engine,
-            landing=self.open_landing(),
-            source=source,
-            root=self.root,
-            earliest=dt.date.fromisoformat(self.start_date),
-            latest=dt.datetime.now(tz=dt.UTC).date(),
-        )
+        return open_ingestion(self.settings, source)

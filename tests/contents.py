@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 
 LAYERS = ("bronze.", "silver.", "gold.")
 OF_THE_RUN = ("ingestion_timestamp", "first_seen", "closed_at")
@@ -22,7 +22,7 @@ OF_THE_RUN = ("ingestion_timestamp", "first_seen", "closed_at")
 
 def content_hashes(root: str, without: Collection[str] = OF_THE_RUN) -> dict[str, str]:
     """Return the hash of every bronze, silver and gold table of a lake, on disk or on an object store."""
-    lake = Lake(root)
+    lake = Catalog(root)
     return {name: content_hash(lake.read(name), without) for name in lake.names() if name.startswith(LAYERS)}
 
 

@@ -16,7 +16,7 @@ import dagster as dg
 from bench.drained import with_inputs
 from lakehouse.orchestration.asset_factory import AUDIT, asset_key
 from lakehouse.orchestration.instance.events import latest_materializations
-from lakehouse.orchestration.runner import Drained, drain
+from lakehouse.orchestration.runner import RunReport, run_until_idle
 from lakehouse.settings import Settings
 from lakehouse.storage.files import table_uri
 from lakehouse.tables.declarations import BronzeTable
@@ -53,6 +53,7 @@ class Line:
         settings = Settings(root=str(self.landing.parent), landing=str(self.landing), start_date=self.start)
         tables = with_inputs(self.tables)
         self.defs = build_defs(settings, tables)
+        self.settings = settings
         self.lakehouse = Lakehouse.of(settings)
         self.sources = [table.source for table in tables if isinstance(table, BronzeTable)]
 
@@ -80,9 +81,9 @@ class Line:
             tags={} if first == last else span,
         )
 
-    def drain(self) -> Drained:
+    def drain(self) -> RunReport:
         """Bring what has landed to gold, and see that no run failed but by a closed gate."""
-        drained = drain(self.defs, self.lakehouse, self.sources, self.instance)
+        drained = run_until_idle(self.defs, self.settings, self.sources, self.instance)
         assert drained.errors == []
         return drained
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.ingestion.manifest import ManifestFile
 from lakehouse.landing.zone import open_landing, route
 
@@ -51,10 +51,9 @@ class LandingState:
     unfinished: list[str] = field(default_factory=list)
 
 
-def landing_state(settings: Settings, lake: Lake) -> LandingState:
+def landing_state(settings: Settings, lake: Catalog, sources: Sequence[str]) -> LandingState:
     """Compare the landing zone with what the lake has of it."""
     landing = open_landing(settings.landing)
-    sources = source_names()
     newest = _newest_versions(lake)
     state = LandingState(unfinished=[name for name in sources if _is_unfinished(settings.root, name)])
     listed = set()
@@ -72,14 +71,7 @@ def landing_state(settings: Settings, lake: Lake) -> LandingState:
     return state
 
 
-def source_names() -> list[str]:
-    """Return the sources there are: a file each in the bronze layer."""
-    from lakehouse_assets import bronze
-
-    return sorted(found.name for found in pkgutil.iter_modules(bronze.__path__) if not found.name.startswith("_"))
-
-
-def _newest_versions(lake: Lake) -> dict[str, dict[str, Any]]:
+def _newest_versions(lake: Catalog) -> dict[str, dict[str, Any]]:
     if "system.landing_files" not in lake.names():
         return {}
     rows = lake.rows(
@@ -106,7 +98,7 @@ def _is_pending(landing: Landing, found: LandingObject, known: dict[str, Any] | 
     return digest.hexdigest() != str(known["source_version"])
 
 
-def why_unroutable(key: str, sources: list[str], start_date: dt.date) -> str | None:
+def why_unroutable(key: str, sources: Sequence[str], start_date: dt.date) -> str | None:
     """Return why nobody takes in an object of this key, or None where a source does."""
     folder, separator, _ = key.partition("/")
     if not separator:

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 
 LEDGER = "system.row_ledger"
 
@@ -56,7 +56,7 @@ class Outcome:
     held: int
 
 
-def held_days(lake: Lake) -> list[HeldDay]:
+def held_days(lake: Catalog) -> list[HeldDay]:
     """Return the days that are held now."""
     if LEDGER not in lake.names():
         return []
@@ -69,7 +69,7 @@ def held_days(lake: Lake) -> list[HeldDay]:
     return [HeldDay(**row) for row in rows]
 
 
-def outcomes(lake: Lake, run_ids: Collection[str]) -> list[Outcome]:
+def outcomes(lake: Catalog, run_ids: Collection[str]) -> list[Outcome]:
     """Sum up what some runs did to audited tables; of a day judged twice the last verdict counts."""
     if not run_ids or LEDGER not in lake.names():
         return []

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.cli.console import CommandError
 from lakehouse.delta.commits import commits
 from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.tables import is_written
+from lakehouse.errors import RequestError
 from lakehouse.storage.files import delta_options, names_below, table_uri
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _SYSTEM_TABLE = re.compile(
 
 
 @dataclass(frozen=True)
-class Lake:
+class Catalog:
     """The tables under a root.
 
     Attributes:
@@ -65,7 +66,7 @@ class Lake:
 
         Raises:
             MissingTableError: it was never written.
-            CommandError: it had no such version, or did not exist at that time.
+            RequestError: it had no such version, or did not exist at that time.
         """
         if not self._is_table(table):
             raise MissingTableError(
@@ -81,7 +82,7 @@ class Lake:
         if version is None:
             return newest
         if not 0 <= version <= newest.version():
-            raise CommandError(f"{table} has versions 0 to {newest.version()}, not {version}")
+            raise RequestError(f"{table} has versions 0 to {newest.version()}, not {version}")
         return self._opened(table, version)
 
     def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
@@ -112,6 +113,10 @@ class Lake:
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         return connection
 
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+        """Return the result of one SQL query as an Arrow table."""
+        return self.connect(sql).execute(qualified(sql), parameters).to_arrow_table()
+
     def rows(self, sql: str, parameters: list[Any] | dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return the rows of a (small) result."""
         return rows(self.connect(sql), sql, parameters)
@@ -120,7 +125,7 @@ class Lake:
 def rows(
     connection: DuckDBPyConnection, sql: str, parameters: list[Any] | dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Return the rows of a (small) result of a connection made by ``Lake.connect``."""
+    """Return the rows of a (small) result of a connection made by ``Catalog.connect``."""
     cursor = connection.execute(qualified(sql), parameters)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -145,7 +150,7 @@ def _version_at(table: str, location: str, newest: int, when: dt.datetime) -> in
     past = commits(location, newest)
     first = min(commit.at for commit in past)
     if when < first:
-        raise CommandError(f"{table} did not exist at {when.isoformat()}: its first commit is of {first.isoformat()}")
+        raise RequestError(f"{table} did not exist at {when.isoformat()}: its first commit is of {first.isoformat()}")
     if when > dt.datetime.now(tz=dt.UTC):
-        raise CommandError(f"{when.isoformat()} lies in the future; {table} is known up to now")
+        raise RequestError(f"{when.isoformat()} lies in the future; {table} is known up to now")
     return max(commit.version for commit in past if commit.at <= when)

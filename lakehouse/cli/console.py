@@ -6,12 +6,8 @@ to say is for its own module.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,10 +17,12 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
+from lakehouse.errors import LakehouseError
+from lakehouse.text import cleaned, plain
+
 OK, FAILED, IMBALANCED, HELD, INTERRUPTED = 0, 1, 2, 3, 130
 
 _WIDTH_OF_A_FILE = 200
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _JSON = "lakehouse.json"
 
@@ -45,8 +43,10 @@ JsonFlag = Annotated[
 ]
 
 
-class CommandError(Exception):
-    """A command cannot do what was asked; the message says why and what to do."""
+class CommandError(LakehouseError):
+    """The words of a command do not go together; the message says why and what to do."""
+
+    code = "usage"
 
 
 class Commands(TyperGroup):
@@ -62,7 +62,7 @@ class Commands(TyperGroup):
         except Exception as error:
             if not _is_expected(error):
                 raise
-            sentence = cleaned(str(error))
+            sentence = cleaned("; ".join(filter(None, (str(error), getattr(error, "hint", "")))))
             err().print(f"[red]error:[/] {escape(sentence)}", soft_wrap=True)
             if ctx.meta.get(_JSON):
                 print_json({"error": sentence})
@@ -70,10 +70,7 @@ class Commands(TyperGroup):
 
 
 def _is_expected(error: Exception) -> bool:
-    from lakehouse.delta.model import TableError
-    from lakehouse.settings import SettingsError
-
-    return isinstance(error, (CommandError, SettingsError, TableError, OSError))
+    return isinstance(error, (LakehouseError, OSError))
 
 
 def group(help_text: str) -> typer.Typer:
@@ -122,11 +119,6 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def cleaned(message: str) -> str:
-    """Return an error's message without the colours that libraries put into theirs."""
-    return _COLOUR.sub("", message).strip()
-
-
 def number(value: float | None) -> str:
     """Return a count as people read it."""
     return "" if value is None else f"{value:,}"
@@ -147,37 +139,3 @@ def span(days: Sequence[object]) -> str:
 def print_json(value: object) -> None:
     """Print a value as JSON: amounts as text, so that they stay exact, and times in ISO 8601."""
     typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (bytes, bytearray)):
-        return value.hex()
-    return text_of_time(value) if isinstance(value, dt.datetime) else str(value)
-
-
-def text_of_time(value: dt.datetime) -> str:
-    """Return a time in ISO 8601; one with a zone in UTC."""
-    return value.isoformat() if value.tzinfo is None else value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-
-
-def cell(value: Any) -> str:
-    """Return a value as it stands in a table or in CSV."""
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    shown = plain(value)
-    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)

@@ -15,6 +15,7 @@ from rich.markup import escape
 from lakehouse.cli import console
 from lakehouse.cli.console import CommandError, JsonFlag, out, print_json, table
 from lakehouse.cli.drift import accept_columns, propose_columns
+from lakehouse.project import Lakehouse
 
 if TYPE_CHECKING:
     from lakehouse.tables.declarations import ContractTable
@@ -102,6 +103,5 @@ def exported() -> dict[str, str]:
 def contract_tables() -> dict[str, ContractTable]:
     """Return the tables that have a contract, by name."""
     from lakehouse.tables.declarations import ContractTable
-    from lakehouse_assets.definitions import find_tables
 
-    return {made.full_name: made for made in find_tables() if isinstance(made, ContractTable)}
+    return {name: made for name, made in Lakehouse.open().tables.items() if isinstance(made, ContractTable)}

@@ -14,12 +14,12 @@ import typer
 from rich.markup import escape
 
 from lakehouse.catalog.ledger_views import held_days
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, OK, JsonFlag, err, number, out, print_json, table
-from lakehouse.cli.draining import alone, as_data
 from lakehouse.cli.generate import Days, RowsPerDay, Seed
-from lakehouse.cli.run import interruptible_drain, print_failures, print_held
-from lakehouse.cli.world import (
+from lakehouse.cli.progress import as_data, watched
+from lakehouse.cli.run import print_failures, print_held
+from lakehouse.cli.sample_data import (
     DEFAULT_DAYS,
     DEFAULT_ROWS_PER_DAY,
     DEFAULT_SEED,
@@ -31,13 +31,13 @@ from lakehouse.cli.world import (
     send,
 )
 from lakehouse.delta.model import MissingTableError
-from lakehouse.settings import Settings
+from lakehouse.project import Lakehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from examples.shop import Score, Scorecard
-    from lakehouse.orchestration.runner import Drained
+    from lakehouse.orchestration.runner import RunReport
 
 ATTRIBUTION = (
     "Data: Online Retail, Daqing Chen (2015), UCI Machine Learning Repository, doi.org/10.24432/C5BW33, CC BY 4.0"
@@ -68,44 +68,45 @@ def demo(
     * `lakehouse demo`
     * `LAKEHOUSE_ROOT=.lakehouse-online_retail lakehouse demo --data online_retail`
     """
-    settings = Settings.load()
-    with alone(settings):
+    lake = Lakehouse.open()
+    with lake.runner.exclusively():
         if data is Data.ONLINE_RETAIL:
-            _real_days(settings, as_json=as_json)
+            _real_days(lake, as_json=as_json)
         else:
-            start = max(DEFAULT_START, settings.start_date)
-            _shop(settings, World(days, rows_per_day, seed, start), as_json=as_json)
+            start = max(DEFAULT_START, lake.settings.start_date)
+            _shop(lake, World(days, rows_per_day, seed, start), as_json=as_json)
 
 
-def _shop(settings: Settings, world: World, *, as_json: bool) -> None:
+def _shop(lake: Lakehouse, world: World, *, as_json: bool) -> None:
     from examples import shop
 
+    settings = lake.settings
     folder = sample_folder(settings)
-    report = make_world(folder, world, settings.landing)
+    made = make_world(folder, world, settings.landing)
     send(folder, settings.landing)
-    _say(f"{report.files} files, {sum(report.records.values()):,} records in {settings.landing}")
+    _say(f"{made.files} files, {sum(made.records.values()):,} records in {settings.landing}")
     begun = time.monotonic()
-    drains: list[Drained] = []
-    for delivery in range(1, report.waves + 1):
+    reports: list[RunReport] = []
+    for delivery in range(1, made.waves + 1):
         delivered = shop.deliver(folder, delivery)
         send(folder, settings.landing)
         if delivered:
             _say(f"delivery {delivery}: {len(delivered)} corrected, late and re-sent files")
-        if delivered or not drains:
-            drains.append(interruptible_drain(settings))
+        if delivered or not reports:
+            reports.append(_run(lake))
     seconds = time.monotonic() - begun
-    lake = Lake(settings.root)
-    scorecard = shop.score(folder, lambda name: _table(lake, name), waves=report.waves)
-    failed = any(drained.errors for drained in drains)
+    catalog = lake.catalog
+    scorecard = shop.score(folder, lambda name: _table(catalog, name), waves=made.waves)
+    failed = any(report.errors for report in reports)
     if as_json:
-        print_json({"world": report, **_as_data(lake, drains, seconds), "scorecard": _card(scorecard)})
+        print_json({"world": made, **_as_data(catalog, reports, seconds), "scorecard": _card(scorecard)})
     else:
         _print_scorecard(scorecard)
-        _print_end(lake, drains, seconds)
+        _print_end(catalog, reports, seconds)
     raise typer.Exit(OK if scorecard.perfect and not failed else FAILED)
 
 
-def _table(lake: Lake, name: str) -> pa.Table:
+def _table(lake: Catalog, name: str) -> pa.Table:
     """Return what the scorecard reads of a table."""
     from examples.shop.observations import COLUMNS
 
@@ -116,16 +117,17 @@ def _table(lake: Lake, name: str) -> pa.Table:
         raise LookupError(name) from error
 
 
-def _real_days(settings: Settings, *, as_json: bool) -> None:
+def _real_days(lake: Lakehouse, *, as_json: bool) -> None:
+    settings = lake.settings
     new = bring_real_days(settings.landing)
     _say(f"{new} new files in {settings.landing}/transactions")
     begun = time.monotonic()
-    drained = interruptible_drain(settings)
+    report = _run(lake)
     seconds = time.monotonic() - begun
-    lake = Lake(settings.root)
-    months = lake.rows("FROM gold.monthly_sales_summary ORDER BY month_start")
+    catalog = lake.catalog
+    months = catalog.rows("FROM gold.monthly_sales_summary ORDER BY month_start")
     if as_json:
-        print_json({**_as_data(lake, [drained], seconds), "months": months, "attribution": ATTRIBUTION})
+        print_json({**_as_data(catalog, [report], seconds), "months": months, "attribution": ATTRIBUTION})
     else:
         made = table("month", "#days", "#orders", "#lines", "#gross sales", "#returns", "#net sales")
         for month in months:
@@ -134,19 +136,24 @@ def _real_days(settings: Settings, *, as_json: bool) -> None:
             made.add_row(f"{month['month_start']:%Y-%m}", *map(number, counts), *[f"{each:,.2f}" for each in amounts])
         out().print(made)
         out().print(ATTRIBUTION, soft_wrap=True)
-        _print_end(lake, [drained], seconds)
-    raise typer.Exit(FAILED if drained.errors else OK)
+        _print_end(catalog, [report], seconds)
+    raise typer.Exit(FAILED if report.errors else OK)
+
+
+def _run(lake: Lakehouse) -> RunReport:
+    with watched() as (progress, should_stop):
+        return lake.runner.run(progress=progress, should_stop=should_stop)
 
 
 def _say(text: str) -> None:
     err().print(escape(text), soft_wrap=True)
 
 
-def _as_data(lake: Lake, drains: list[Drained], seconds: float) -> dict[str, Any]:
-    """Return what several drains did, for JSON."""
+def _as_data(lake: Catalog, reports: list[RunReport], seconds: float) -> dict[str, Any]:
+    """Return what several reports did, for JSON."""
     data: dict[str, Any] = {"runs": [], "errors": [], "notes": [], "unroutable": []}
-    for drained in drains:
-        for name, more in as_data(drained).items():
+    for report in reports:
+        for name, more in as_data(report).items():
             data[name] += more
     return {**data, "held": held_days(lake), "seconds": round(seconds, 3)}
 
@@ -186,12 +193,12 @@ def _print_scorecard(scorecard: Scorecard) -> None:
     )
 
 
-def _print_end(lake: Lake, drains: list[Drained], seconds: float) -> None:
+def _print_end(lake: Catalog, reports: list[RunReport], seconds: float) -> None:
     console = out()
     print_held(held_days(lake))
-    for drained in drains:
-        print_failures(drained)
-    runs = sum(len(drained.runs) for drained in drains)
+    for report in reports:
+        print_failures(report)
+    runs = sum(len(report.runs) for report in reports)
     console.print(f"{runs} runs in {seconds:.1f} s" if runs else "nothing new has landed; the tables are as they were")
     console.print("Look further:")
     name = "lakehouse" if shutil.which("lakehouse") else sys.argv[0].removeprefix(f"{Path.cwd()}/")

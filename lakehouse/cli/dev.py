@@ -6,9 +6,9 @@ Belongs here: starting and stopping `dagster dev`, and which of its lines people
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-import pkgutil
 import re
 import signal
 import socket
@@ -24,16 +24,15 @@ import typer
 from rich.markup import escape
 
 from lakehouse.cli.console import FAILED, CommandError, err
-from lakehouse.cli.draining import alone
+from lakehouse.orchestration.run_lock import alone
+from lakehouse.project import Lakehouse
 from lakehouse.settings import Settings
 from lakehouse.storage.files import is_local
 
 HOST = "127.0.0.1"
-PROJECT = Path(__file__).resolve().parents[2]
-"""Where the packages of the lakehouse are imported from: the checkout, or ``site-packages``."""
 WORKSPACE = """load_from:
   - python_module:
-      module_name: lakehouse_assets.definitions
+      module_name: {module}
       location_name: lakehouse
       working_directory: {project}
 """
@@ -58,27 +57,31 @@ def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> None:
     """Start the Dagster UI, the daemon and the sensors: what lands from now on reaches gold by itself."""
-    settings = Settings.load()
+    lake = Lakehouse.open()
+    settings, project = lake.settings, _project(lake)
     _refuse_taken(port)
     home = settings.dagster_home
     from lakehouse.orchestration.instance.home import prepare_home
 
     prepare_home(home)
     if is_local(settings.landing):
-        for source in _sources():
+        for source in lake.source_names:
             Path(settings.landing, source).mkdir(parents=True, exist_ok=True)
     workspace = home / "workspace.yaml"
-    workspace.write_text(WORKSPACE.format(project=json.dumps(str(PROJECT))), encoding="utf-8")
+    workspace.write_text(
+        WORKSPACE.format(module=lake.application.module, project=json.dumps(str(project))), encoding="utf-8"
+    )
     with alone(settings):
-        _say_where(settings, port)
-        raise typer.Exit(_serve(port, workspace, _environment(settings, home)))
+        _say_where(lake, port)
+        raise typer.Exit(_serve(port, workspace, project, _environment(settings, project, home)))
 
 
-def _sources() -> list[str]:
-    """Return the names of the sources without importing their tables, which takes seconds."""
-    from lakehouse_assets import bronze
-
-    return sorted(found.name for found in pkgutil.iter_modules(bronze.__path__))
+def _project(lake: Lakehouse) -> Path:
+    """Return the folder that Dagster imports the project's packages from."""
+    if lake.application.root is not None:
+        return lake.application.root
+    package = importlib.import_module(lake.application.package)
+    return Path(next(iter(package.__path__))).parent
 
 
 def _refuse_taken(port: int) -> None:
@@ -93,9 +96,9 @@ def _refuse_taken(port: int) -> None:
             ) from error
 
 
-def _environment(settings: Settings, home: Path) -> dict[str, str]:
+def _environment(settings: Settings, project: Path, home: Path) -> dict[str, str]:
     """Return the environment of Dagster's processes: the same lake, wherever they are started from."""
-    path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH", "")]))
     return {
         **os.environ,
         "DAGSTER_HOME": str(home),
@@ -108,11 +111,12 @@ def _environment(settings: Settings, home: Path) -> dict[str, str]:
     }
 
 
-def _say_where(settings: Settings, port: int) -> None:
+def _say_where(lake: Lakehouse, port: int) -> None:
+    settings = lake.settings
     said = {
         "Dagster UI": f"http://{HOST}:{port} (starting; this takes some seconds)",
         "drop files": f"{settings.landing}/<source>/<yyyy-mm-dd>.csv, .csv.gz, .jsonl, .jsonl.gz or .parquet",
-        "sources": ", ".join(_sources()),
+        "sources": ", ".join(lake.source_names),
         "read gold": 'lakehouse query "FROM gold.daily_sales_summary"',
         "the lake": settings.root,
         "stop": "Ctrl-C",
@@ -121,7 +125,7 @@ def _say_where(settings: Settings, port: int) -> None:
         err().print(f"[bold]{name:<12}[/]{escape(text)}", soft_wrap=True, highlight=False)
 
 
-def _serve(port: int, workspace: Path, environment: dict[str, str]) -> int:
+def _serve(port: int, workspace: Path, project: Path, environment: dict[str, str]) -> int:
     """Run Dagster until it ends or a signal asks for it, and leave no process behind.
 
     Returns:
@@ -135,7 +139,7 @@ def _serve(port: int, workspace: Path, environment: dict[str, str]) -> int:
     command += ["--workspace", str(workspace)]
     dagster = subprocess.Popen(  # noqa: S603 - our own command
         command,
-        cwd=PROJECT,
+        cwd=project,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

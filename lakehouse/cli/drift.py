@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.landing_state import source_names
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, HELD, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from lakehouse.project import Lakehouse
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def drift(*, source: SourceOption = None, as_json: JsonFlag = False) -> None:
     """
     from lakehouse.schema_changes.findings import drifted
 
-    found = [column for column in drifted(Lake(Settings.load().root)) if source in {None, column.source}]
+    found = [column for column in drifted(Catalog(Settings.load().root)) if source in {None, column.source}]
     if as_json:
         print_json([column.as_data() for column in found])
         return
@@ -72,11 +72,11 @@ def propose_columns(
     from lakehouse.schema_changes.findings import drifted
     from lakehouse.schema_changes.proposal import as_yaml, propose
 
-    lake = Lake(Settings.load().root)
+    lake = Catalog(Settings.load().root)
     drift_of_all = drifted(lake)
-    asked = [source] if source else source_names()
-    if source and source not in source_names():
-        raise CommandError(f"no source is called {source}: there are {', '.join(source_names())}")
+    asked = [source] if source else Lakehouse.open().source_names
+    if source and source not in Lakehouse.open().source_names:
+        raise CommandError(f"no source is called {source}: there are {', '.join(Lakehouse.open().source_names)}")
     found = {
         name: proposal
         for name in asked
@@ -121,14 +121,15 @@ def accept_columns(
     * `lakehouse contract accept proposal-transactions.yaml --column Channel`
     """
     from lakehouse.catalog.ledger_views import held_days
-    from lakehouse.cli.draining import alone, as_data
-    from lakehouse.cli.run import interruptible_drain, print_failures, print_held, print_notes
+    from lakehouse.cli.progress import as_data, watched
+    from lakehouse.cli.run import print_failures, print_held, print_notes
+    from lakehouse.orchestration.run_lock import alone
     from lakehouse.schema_changes.accept import ask_and_edit, plan
     from lakehouse.schema_changes.proposal import read_proposal
 
     proposal = _chosen(read_proposal(proposal_file), column, proposal_file)
     settings = Settings.load()
-    lake = Lake(settings.root)
+    lake = Catalog(settings.root)
     if dry_run:
         accepted = plan(lake, proposal, proposal.columns)
         if as_json:
@@ -150,7 +151,8 @@ def accept_columns(
         ask_and_edit(settings.root, accepted)
         for edit in accepted.edits:
             err().print(f"edited {escape(str(edit.path))}", soft_wrap=True)
-        drained = interruptible_drain(settings)
+        with watched() as (progress, should_stop):
+            drained = Lakehouse.open(settings=settings).runner.run(progress=progress, should_stop=should_stop)
     held = held_days(lake)
     if as_json:
         print_json({**_as_data(accepted), **as_data(drained), "held": held})

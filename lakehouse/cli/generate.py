@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
-from lakehouse.cli.world import (
+from lakehouse.cli.sample_data import (
     DEFAULT_DAYS,
     DEFAULT_ROWS_PER_DAY,
     DEFAULT_SEED,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from lakehouse.cli.console import CommandError, JsonFlag, err, out, print_json, table
+from lakehouse.project import Lakehouse
 
 if TYPE_CHECKING:
     from lakehouse.lineage.columns import Lineage
@@ -41,9 +42,8 @@ def lineage(
     with err().status("reading the tables"):  # shown on a terminal only
         from lakehouse.lineage.columns import Lineage
         from lakehouse.lineage.plan_walker import LineageError
-        from lakehouse_assets.definitions import find_tables
 
-    found = Lineage(find_tables())
+    found = Lineage(Lakehouse.open().tables.values())
     columns = _asked(found, name)
     try:
         if name.count(".") == 1:

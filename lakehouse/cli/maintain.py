@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli import console
-from lakehouse.cli.console import CommandError, JsonFlag, cleaned, print_json
-from lakehouse.cli.draining import alone
-from lakehouse.cli.maintained import print_description, print_history, print_restoration, tell_rewritten, tell_vacuumed
+from lakehouse.cli.console import CommandError, JsonFlag, print_json
+from lakehouse.cli.maintain_view import (
+    print_description,
+    print_history,
+    print_restoration,
+    tell_rewritten,
+    tell_vacuumed,
+)
 from lakehouse.delta.model import TableError
 from lakehouse.engines.factory import open_engine
+from lakehouse.errors import BusyError
+from lakehouse.orchestration.run_lock import alone
 from lakehouse.planning.downstream import rebuilds
+from lakehouse.project import Lakehouse
 from lakehouse.settings import Settings
+from lakehouse.text import cleaned
 
 if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
+    from lakehouse.planning.downstream import Rebuild
 
 app = console.group(
     "Look after the tables: rewrite small files, delete old ones, look at versions and go back to one.\n\n"
@@ -197,7 +208,11 @@ def restore(
         prepare_home(settings.dagster_home)  # the commands that are told need it
         with _alone(settings):
             restored = engine.restore(name, plan.version, metadata={"command": "maintain restore"})
-    follow = rebuilds(settings, name, [change.partition for change in plan.changes])
+    lake = Lakehouse.open(settings=settings)
+    follow = [
+        _rebuild(settings, lake.application.module, each)
+        for each in rebuilds(lake.catalog, lake.tables.values(), name, [each.partition for each in plan.changes])
+    ]
     if as_json:
         print_json({**vars(plan), "restored": restored, "rebuild": follow})
         return
@@ -222,13 +237,25 @@ def describe(table_name: OneTable, *, as_json: JsonFlag = False) -> None:
     print_description(found)
 
 
+def _rebuild(settings: Settings, module: str, each: Rebuild) -> dict[str, Any]:
+    """Return a rebuild with the command that does it."""
+    table, first, last = each.table, each.first, each.last
+    partitions = f"--partition {first}" if first == last else f"--partition-range {first}...{last}"
+    home = shlex.quote(str(settings.dagster_home))
+    command = (
+        f"DAGSTER_HOME={home} dagster asset materialize -m {module} --select {table.replace('.', '/')} {partitions}"
+    )
+
+    return {**vars(each), "command": command}
+
+
 def _engine(settings: Settings) -> Engine:
     return open_engine(settings.root, settings.engine, settings.spark_url)
 
 
 def _names(settings: Settings, asked: Sequence[str] | None) -> list[str]:
     """Return the tables asked for, or all; refuse those that are not there."""
-    there = Lake(settings.root).names()
+    there = Catalog(settings.root).names()
     if not there:
         raise CommandError(f"there are no tables under {settings.root} yet; `lakehouse run` makes them")
     if missing := [name for name in asked or () if name not in there]:
@@ -242,9 +269,10 @@ def _alone(settings: Settings) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(alone(settings))
-        except CommandError as error:
+        except BusyError as error:
             raise CommandError(
-                f"{error}. `lakehouse dev` can do it itself: in its UI, launch the job optimize_tables or vacuum_tables"
+                f"{error}; {error.hint}. `lakehouse dev` can do it itself: in its UI, launch the job optimize_tables "
+                "or vacuum_tables"
             ) from error
         yield
 

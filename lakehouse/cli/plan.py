@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakehouse.catalog.landing_state import source_names, why_unroutable
-from lakehouse.cli.asked import Code, Partitions, as_asked
+from lakehouse.catalog.landing_state import why_unroutable
+from lakehouse.cli.backfill_selection import Code, Partitions, selected_partitions
 from lakehouse.cli.console import (
     FAILED,
     HELD,
@@ -26,14 +26,15 @@ from lakehouse.cli.console import (
     span,
     table,
 )
-from lakehouse.cli.draining import is_alone
+from lakehouse.cli.progress import watched
 from lakehouse.cli.run import print_failures, print_held, refuse_missing_landing
 from lakehouse.landing.zone import open_landing
-from lakehouse.settings import Settings
+from lakehouse.orchestration.run_lock import is_alone
+from lakehouse.project import Lakehouse
 from lakehouse.storage.files import is_local
 
 if TYPE_CHECKING:
-    from lakehouse.orchestration.simulation import Cell, NewFile, Rehearsed
+    from lakehouse.orchestration.simulation import NewFile, PartitionChange, Simulation
 
 _SHOWN_RANGES = 6
 
@@ -63,38 +64,38 @@ def plan(
     * `lakehouse plan`: all that waits in the landing zone
     * `lakehouse plan --file transactions/2024-01-31.csv`: this file alone
     * `lakehouse plan --file ~/corrected.csv --as transactions/2024-01-31.csv`: a file that has not landed
-    * `lakehouse plan --partition silver.transactions=2024-01-31`: a partition made again, and what follows
-    * `lakehouse plan --code`: what comes out otherwise since tables' functions, contracts or rules were changed
+    * `lakehouse plan --partition silver.transactions=2024-01-31`: a backfill of a partition, and what follows
+    * `lakehouse plan --code`: partitions whose result differs under the current code
 
     Exit code 0: planned. 3: the run would hold some day. 1: it would fail, or cannot be planned.
     """
-    settings = Settings.load()
+    lake = Lakehouse.open()
+    settings = lake.settings
     if file and (partition or code):
         raise CommandError("give --file, --partition or --code; each is a run of its own")
     if as_key is not None and len(file or ()) != 1:
         raise CommandError("--as says where one file is to land; give it with that --file")
-    refuse_missing_landing(settings)
+    refuse_missing_landing(lake)
     begun = time.monotonic()
-    files = [_new_file(settings, given, as_key) for given in file or ()]
+    files = [_new_file(lake, given, as_key) for given in file or ()]
     if not is_alone(settings):
         err().print(
             "[yellow]noted:[/] somebody is at work on this lake; the plan is of the lake as it is at this moment"
         )
     with err().status("starting the engine"):  # shown on a terminal only
-        asked = as_asked(settings, partition, code=code)
-    from lakehouse.orchestration.simulation import rehearsed
-
-    found = rehearsed(settings, files=files, partitions=asked)
+        selected = selected_partitions(lake, partition, code=code)
+    with watched(simulated=True) as (progress, should_stop):
+        found = lake.simulate(files=files, partitions=selected, progress=progress, should_stop=should_stop)
     seconds = time.monotonic() - begun
     if as_json:
         print_json(_as_data(found, seconds))
     else:
-        _print(found, seconds)
-    print_failures(found.drained)
-    raise typer.Exit(FAILED if found.drained.errors else HELD if found.held else OK)
+        _print(lake, found, seconds)
+    print_failures(found.report)
+    raise typer.Exit(FAILED if found.report.errors else HELD if found.held else OK)
 
 
-def _new_file(settings: Settings, given: str, key: str | None) -> NewFile:
+def _new_file(lake: Lakehouse, given: str, key: str | None) -> NewFile:
     """Return the file that is meant: a key of the landing zone, a path into it, or a path and the key it will have.
 
     Raises:
@@ -102,7 +103,7 @@ def _new_file(settings: Settings, given: str, key: str | None) -> NewFile:
     """
     from lakehouse.orchestration.simulation import NewFile
 
-    path = Path(given).expanduser()
+    settings, path = lake.settings, Path(given).expanduser()
     landed = key is None
     if key is None:
         key = given
@@ -113,12 +114,12 @@ def _new_file(settings: Settings, given: str, key: str | None) -> NewFile:
             raise CommandError(f"--file {given}: there is no such file in the landing zone {settings.landing}; {told}")
     elif not path.is_file():
         raise CommandError(f"--file {given}: there is no such file")
-    if why := why_unroutable(key, source_names(), settings.start_date):
+    if why := why_unroutable(key, lake.source_names, settings.start_date):
         raise CommandError(f"{key} is taken in by nobody: {why}")
     return NewFile(key, None if landed else path)
 
 
-def _as_data(found: Rehearsed, seconds: float) -> dict[str, Any]:
+def _as_data(found: Simulation, seconds: float) -> dict[str, Any]:
     cells = [cell for each in found.tables.values() for cell in each]
     return {
         "tables": [{"table": name, "partitions": each} for name, each in found.tables.items()],
@@ -127,19 +128,17 @@ def _as_data(found: Rehearsed, seconds: float) -> dict[str, Any]:
             **{count: sum(getattr(cell, count) for cell in cells) for count in ("rows", "added", "removed", "changed")},
         },
         "held": found.held,
-        "runs": len(found.drained.runs),
-        "errors": found.drained.errors,
+        "runs": len(found.report.runs),
+        "errors": found.report.errors,
         "seconds": round(seconds, 3),
     }
 
 
-def _print(found: Rehearsed, seconds: float) -> None:
-    from lakehouse_assets.definitions import find_tables
-
+def _print(lake: Lakehouse, found: Simulation, seconds: float) -> None:
     console = out()
     if found.tables:
         made = table("table", "#parts", "#rows", "#added", "#removed", "#changed", "partitions")
-        columns = {each.full_name: each.partition_column for each in find_tables()}
+        columns = {name: each.partition_column for name, each in lake.tables.items()}
         for name, cells in found.tables.items():
             made.add_row(name, number(len(cells)), *_counts(cells), _ranges(columns[name], cells))
         cells = [cell for each in found.tables.values() for cell in each]
@@ -147,15 +146,15 @@ def _print(found: Rehearsed, seconds: float) -> None:
         made.add_row("in all", number(len(cells)), *_counts(cells), "")
         console.print(made)
     print_held(found.held)
-    runs = f"{how_many(len(found.drained.runs), 'run')}, rehearsed in {seconds:.1f} s; nothing is written yet."
+    runs = f"{how_many(len(found.report.runs), 'run')}, simulated in {seconds:.1f} s; nothing is written yet."
     console.print(runs if found.tables else f"No partition would get a new version. {runs}")
 
 
-def _counts(cells: Sequence[Cell]) -> list[str]:
+def _counts(cells: Sequence[PartitionChange]) -> list[str]:
     return [number(sum(getattr(cell, count) for cell in cells)) for count in ("rows", "added", "removed", "changed")]
 
 
-def _ranges(partition_column: str, cells: Sequence[Cell]) -> str:
+def _ranges(partition_column: str, cells: Sequence[PartitionChange]) -> str:
     """Return partitions as ranges of those that follow each other: ``2024-01-01 to 2024-01-04, 2024-01-09``."""
     from lakehouse.tables.calendars import shifted
 

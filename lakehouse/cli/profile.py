@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from lakehouse.cli.console import CommandError, JsonFlag, cell, err, number, out, print_json, span, table
+from lakehouse.cli.console import CommandError, JsonFlag, err, number, out, print_json, span, table
 from lakehouse.cli.rules import a_day
-from lakehouse.settings import Settings
+from lakehouse.project import Lakehouse
+from lakehouse.text import cell
 
 if TYPE_CHECKING:
     from lakehouse.rule_testing.profiling import ColumnProfile, Profile
@@ -31,14 +32,12 @@ def profile(
     with err().status("starting the engine") as status:  # shown on a terminal only
         from lakehouse.rule_testing.profiling import profile as profiled
         from lakehouse.tables.declarations import ContractTable
-        from lakehouse_assets.definitions import find_tables
-        from resources.lakehouse import Lakehouse
 
-        tables = {made.full_name: made for made in find_tables() if isinstance(made, ContractTable)}
+        lake = Lakehouse.open()
+        tables = {made.full_name: made for made in lake.tables.values() if isinstance(made, ContractTable)}
         if name not in tables:
             raise CommandError(f"there is no table {name} with a contract; there are {', '.join(tables)}")
-        engine = Lakehouse.of(Settings.load()).engine
-        found = profiled(engine, tables[name].terms, day=a_day(day), last=last, report=status.update)
+        found = profiled(lake.engine, tables[name].terms, day=a_day(day), last=last, report=status.update)
     if as_json:
         print_json(found)
     else:

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli import console, explaining, fixing, replaying
+from lakehouse.catalog.reader import Catalog
+from lakehouse.cli import console, quarantine_explain, quarantine_fix, quarantine_replay
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
-from lakehouse.quarantine.rows import Selection, counted, quarantined, where_it_stands
+from lakehouse.corrections.rows import Selection, counted, quarantined, where_it_stands
 from lakehouse.settings import Settings
 
 app = console.group(
@@ -39,7 +39,7 @@ def list_(
     * `lakehouse quarantine list --table silver.transactions --rule quantity:readable`
     * `lakehouse quarantine list --status all`
     """
-    counts = counted(Lake(Settings.load().root), Selection(table_name, day, rule, status=status))
+    counts = counted(Catalog(Settings.load().root), Selection(table_name, day, rule, status=status))
     if as_json:
         print_json(counts)
         return
@@ -68,7 +68,7 @@ def show(
 
     * `lakehouse quarantine show --table silver.transactions --day 2024-01-04`
     """
-    lake = Lake(Settings.load().root)
+    lake = Catalog(Settings.load().root)
     found = quarantined(lake, Selection(table_name, day, rule, status=status))
     if as_json:
         print_json(found[:limit])
@@ -83,11 +83,11 @@ def show(
         console.err().print(f"{limit} of {len(found)} rows; --limit shows more.")
 
 
-app.command()(explaining.explain)
-app.command()(fixing.fix)
-app.command()(replaying.replay)
-app.command()(replaying.discard)
-app.command()(replaying.release)
+app.command()(quarantine_explain.explain)
+app.command()(quarantine_fix.fix)
+app.command()(quarantine_replay.replay)
+app.command()(quarantine_replay.discard)
+app.command()(quarantine_replay.release)
 
 
 def _print_row(row: dict[str, Any]) -> None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakehouse.catalog.reader import Lake, qualified
-from lakehouse.cli.console import CommandError, JsonFlag, cell, err, out, plain, table
+from lakehouse.catalog.reader import Catalog, qualified
+from lakehouse.cli.console import CommandError, JsonFlag, err, out, table
 from lakehouse.settings import Settings
+from lakehouse.text import cell, plain
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,7 +48,7 @@ def query(
         raise CommandError("--json and --csv exclude each other")
     if version is not None and as_of is not None:
         raise CommandError("--version and --as-of exclude each other")
-    lake = Lake(Settings.load().root, version, _time(as_of))
+    lake = Catalog(Settings.load().root, version, _time(as_of))
     result = _execute(lake, lake.connect(sql), sql)
     names = [column[0] for column in result.description or ()]
     if as_json:
@@ -68,7 +69,7 @@ def _time(text: str | None) -> dt.datetime | None:
     return given if given.tzinfo else given.replace(tzinfo=dt.UTC)
 
 
-def _execute(lake: Lake, connection: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
+def _execute(lake: Catalog, connection: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
     import duckdb
 
     try:

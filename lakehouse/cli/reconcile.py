@@ -8,10 +8,9 @@ import typer
 from rich.markup import escape
 
 from lakehouse.catalog.landing_state import landing_state
-from lakehouse.catalog.reader import Lake
 from lakehouse.cli.console import IMBALANCED, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from lakehouse.project import Lakehouse
 from lakehouse.reconciliation.compare import Reconciliation, compare_data_files, compare_tables
-from lakehouse.settings import Settings
 
 _SHOWN_NOTES = 20
 
@@ -31,15 +30,20 @@ def reconcile(
     With `--strict`, every silver day is computed again from bronze and every gold partition from its inputs, and
     compared row for row; what differs is named by table, partition, key, column and file.
     """
-    settings = Settings.load()
-    lake = Lake(settings.root)
+    opened = Lakehouse.open()
+    settings, lake = opened.settings, opened.catalog
     if not lake.names():
         raise CommandError(f"there are no tables under {settings.root} yet; `lakehouse run` makes them")
     found = Reconciliation()
     compare_data_files(found, lake)
-    compare_tables(found, lake, None if "system.landing_files" in found.damaged else landing_state(settings, lake))
+    compare_tables(
+        found,
+        lake,
+        opened.source_names,
+        None if "system.landing_files" in found.damaged else landing_state(settings, lake, opened.source_names),
+    )
     if strict:
-        _prove(found, lake, settings)
+        _prove(found, opened)
     if as_json:
         print_json({"balanced": not found.imbalances, **vars(found)})
     else:
@@ -47,12 +51,11 @@ def reconcile(
     raise typer.Exit(IMBALANCED if strict and found.imbalances else OK)
 
 
-def _prove(found: Reconciliation, lake: Lake, settings: Settings) -> None:
+def _prove(found: Reconciliation, lake: Lakehouse) -> None:
     with err().status("starting the engine") as status:  # shown on a terminal only
-        from lakehouse.reconciliation.recompute import Recomputation
         from lakehouse.reconciliation.strict import prove
 
-        prove(found, lake, Recomputation.of(settings), status.update)
+        prove(found, lake.catalog, lake.recomputation, status.update)
 
 
 def _print(found: Reconciliation) -> None:

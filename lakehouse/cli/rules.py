@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 
 from lakehouse.cli import console
-from lakehouse.cli.console import FAILED, OK, CommandError, JsonFlag, cell, err, number, out, print_json, table
-from lakehouse.settings import Settings
+from lakehouse.cli.console import FAILED, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from lakehouse.project import Lakehouse
+from lakehouse.text import cell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,11 +56,11 @@ def mutate(
     """
     with err().status("starting the engine") as status:  # shown on a terminal only
         from lakehouse.rule_testing.mutation import Subject, mutation_test
-        from resources.lakehouse import Lakehouse
 
-        made = silver_table(name)
+        lake = Lakehouse.open()
+        made = silver_table(lake, name)
         test = mutation_test(
-            Lakehouse.of(Settings.load()).engine,
+            lake.engine,
             Subject(made.terms, made.transform, next(iter(made.inputs.values()))),
             day=a_day(day),
             seed=seed,
@@ -94,13 +95,13 @@ def backtest(
     """
     with err().status("starting the engine") as status:  # shown on a terminal only
         from lakehouse.rule_testing.backtest import backtest as judge_again
-        from resources.lakehouse import Lakehouse
 
-        made = silver_table(name)
+        lake = Lakehouse.open()
+        made = silver_table(lake, name)
         result = judge_again(
-            Lakehouse.of(Settings.load()).engine,
+            lake.engine,
             _made(made if contract is None else changed_table(contract, made)),
-            _daily_readers(made),
+            _daily_readers(lake, made),
             since=a_day(first, "--from"),
             until=a_day(last, "--to"),
             report=status.update,
@@ -141,14 +142,13 @@ def _made(table: ContractTable) -> Made:
     return Made(table.terms, table.transform, table.inputs)
 
 
-def _daily_readers(table: ContractTable) -> list[Made]:
+def _daily_readers(lake: Lakehouse, table: ContractTable) -> list[Made]:
     """Return the tables that read a table partition by partition, and beside it nothing but dimensions."""
     from lakehouse.tables.declarations import ContractTable
-    from lakehouse_assets.definitions import find_tables
 
     return [
         _made(found)
-        for found in find_tables()
+        for found in lake.tables.values()
         if isinstance(found, ContractTable)
         and table.full_name in found.inputs.values()
         and found.partition_column == table.partition_column
@@ -157,13 +157,14 @@ def _daily_readers(table: ContractTable) -> list[Made]:
     ]
 
 
-def silver_table(name: str) -> ContractTable:
+def silver_table(lake: Lakehouse, name: str) -> ContractTable:
     """Return a silver table that is made from bronze, by its full name."""
     from lakehouse.tables.declarations import ContractTable
-    from lakehouse_assets.definitions import find_tables
 
     tables = {
-        made.full_name: made for made in find_tables() if isinstance(made, ContractTable) and made.layer == "silver"
+        made.full_name: made
+        for made in lake.tables.values()
+        if isinstance(made, ContractTable) and made.layer == "silver"
     }
     if name not in tables:
         raise CommandError(f"there is no table {name} that is judged as it arrives; there are {', '.join(tables)}")

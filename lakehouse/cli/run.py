@@ -1,4 +1,4 @@
-"""`lakehouse run`: drain the landing zone to gold."""
+"""`lakehouse run`: bring what has landed to gold."""
 
 from __future__ import annotations
 
@@ -9,30 +9,28 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.landing_state import source_names
 from lakehouse.catalog.ledger_views import HeldDay, held_days, outcomes
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.asked import Code, Partitions, as_asked
+from lakehouse.catalog.reader import Catalog
+from lakehouse.cli.backfill_selection import Code, Partitions, selected_partitions
 from lakehouse.cli.console import (
     FAILED,
     HELD,
-    INTERRUPTED,
     OK,
     CommandError,
     JsonFlag,
-    cleaned,
     err,
     number,
     out,
     print_json,
     table,
 )
-from lakehouse.cli.draining import alone, as_data, bring_to_gold, make_again
-from lakehouse.settings import Settings
+from lakehouse.cli.progress import as_data, watched
+from lakehouse.project import Lakehouse
 from lakehouse.storage.files import is_local
+from lakehouse.text import cleaned
 
 if TYPE_CHECKING:
-    from lakehouse.orchestration.runner import Drained
+    from lakehouse.orchestration.runner import RunReport
 
 _SHOWN_NOTES = 10
 
@@ -46,81 +44,68 @@ def run(*, partition: Partitions = None, code: Code = False, as_json: JsonFlag =
     Exit code 0: all is published. 3: some day is held, the rest is published. 1: something failed; nothing is lost and
     the next run goes on. 130: stopped by Ctrl-C, the same.
     """
-    settings = Settings.load()
-    refuse_missing_landing(settings)
+    lake = Lakehouse.open()
+    refuse_missing_landing(lake)
     begun = time.monotonic()
-    with alone(settings):
-        asked = as_asked(settings, partition, code=code)
-        drained = interruptible_drain(settings) if asked is None else make_again(settings, asked)
+    with lake.runner.exclusively():
+        selected = selected_partitions(lake, partition, code=code)
+        with watched() as (progress, should_stop):
+            if selected is None:
+                report = lake.runner.run(progress=progress, should_stop=should_stop)
+            else:
+                report = lake.runner.backfill(selected, progress=progress, should_stop=should_stop)
     seconds = time.monotonic() - begun
-    lake = Lake(settings.root)
-    held = held_days(lake)
+    held = held_days(lake.catalog)
     if as_json:
-        print_json({**as_data(drained), "held": held, "seconds": round(seconds, 3)})
+        print_json({**as_data(report), "held": held, "seconds": round(seconds, 3)})
     else:
-        _print_summary(lake, drained, held, seconds)
-        if not lake.names():
-            hint = f"Drop files into {escape(settings.landing)}, such as transactions/2024-01-31.csv"
+        _print_summary(lake.catalog, report, held, seconds)
+        if not lake.catalog.names():
+            hint = f"Drop files into {escape(lake.settings.landing)}, such as transactions/2024-01-31.csv"
             err().print(f"{hint}; or try `lakehouse demo`.", soft_wrap=True)
-    raise typer.Exit(FAILED if drained.errors else HELD if held else OK)
+    raise typer.Exit(FAILED if report.errors else HELD if held else OK)
 
 
-def refuse_missing_landing(settings: Settings) -> None:
+def refuse_missing_landing(lake: Lakehouse) -> None:
     """Refuse a landing zone that was named and is not there: nothing would ever land in it."""
-    named = "landing" in settings.model_fields_set
-    if named and is_local(settings.landing) and not Path(settings.landing).is_dir():
+    landing = lake.settings.landing
+    named = "landing" in lake.settings.model_fields_set
+    if named and is_local(landing) and not Path(landing).is_dir():
         raise CommandError(
-            f"LAKEHOUSE_LANDING is {settings.landing}, and there is no such folder. Make it, with a folder for each "
-            f"source ({', '.join(source_names())}), or set LAKEHOUSE_LANDING to where the files are"
+            f"LAKEHOUSE_LANDING is {landing}, and there is no such folder. Make it, with a folder for each "
+            f"source ({', '.join(lake.source_names)}), or set LAKEHOUSE_LANDING to where the files are"
         )
 
 
-def interruptible_drain(settings: Settings) -> Drained:
-    """Drain; on Ctrl-C say that nothing is lost, and leave."""
-    try:
-        return bring_to_gold(settings)
-    except BaseException as error:
-        if not _is_interrupt(error):
-            raise
-        err().print("\nStopped. Nothing is lost: `lakehouse run` goes on where this one stopped.")
-        raise typer.Exit(INTERRUPTED) from error
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    from dagster import DagsterExecutionInterruptedError
-
-    return isinstance(error, (KeyboardInterrupt, DagsterExecutionInterruptedError))
-
-
-def _print_summary(lake: Lake, drained: Drained, held: list[HeldDay], seconds: float) -> None:
+def _print_summary(lake: Catalog, report: RunReport, held: list[HeldDay], seconds: float) -> None:
     console = out()
-    if done := outcomes(lake, [each.run_id for each in drained.runs]):
+    if done := outcomes(lake, [each.run_id for each in report.runs]):
         made = table("table", "#days", "#published", "#rejected", "#duplicates", "#superseded", "#held")
         for line in done:
             counts = (line.days, line.published, line.rejected, line.duplicate, line.superseded, line.held)
             made.add_row(line.table, *map(number, counts))
         console.print(made)
     print_held(held)
-    print_notes(drained)
-    print_failures(drained)
-    for key in sorted(set(drained.unroutable)):
+    print_notes(report)
+    print_failures(report)
+    for key in sorted(set(report.unroutable)):
         err().print(f"[yellow]left in the landing zone:[/] {escape(key)} (`lakehouse status` says why)")
-    runs = f"{len(drained.runs)} run{'' if len(drained.runs) == 1 else 's'}"
-    what = f"{runs} in {seconds:.1f} s" if drained.runs else "nothing new has landed"
-    console.print(f"{what}. {_next_step(drained, held)}")
+    runs = f"{len(report.runs)} run{'' if len(report.runs) == 1 else 's'}"
+    what = f"{runs} in {seconds:.1f} s" if report.runs else "nothing new has landed"
+    console.print(f"{what}. {_next_step(report, held)}")
 
 
-def print_notes(drained: Drained) -> None:
+def print_notes(report: RunReport) -> None:
     """Say what tables warned of."""
-    for note in drained.notes[:_SHOWN_NOTES]:
+    for note in report.notes[:_SHOWN_NOTES]:
         err().print(f"[yellow]noted:[/] {escape(note)}", soft_wrap=True)
-    if (more := len(drained.notes) - _SHOWN_NOTES) > 0:
+    if (more := len(report.notes) - _SHOWN_NOTES) > 0:
         err().print(f"[yellow]noted:[/] {more:,} more of the kind; `lakehouse drift` sums them up", soft_wrap=True)
 
 
-def print_failures(drained: Drained) -> None:
+def print_failures(report: RunReport) -> None:
     """Name the tables and partitions that failed, and why."""
-    for failure in dict.fromkeys(drained.errors):
+    for failure in dict.fromkeys(report.errors):
         where = failure.first if failure.first == failure.last else f"{failure.first} to {failure.last}"
         err().print(f"[red]error:[/] {failure.table} {where}: {escape(cleaned(failure.message))}", soft_wrap=True)
 
@@ -135,8 +120,8 @@ def print_held(held: list[HeldDay]) -> None:
     out().print(made)
 
 
-def _next_step(drained: Drained, held: list[HeldDay]) -> str:
-    if drained.errors:
+def _next_step(report: RunReport, held: list[HeldDay]) -> str:
+    if report.errors:
         return "Some tables failed; mend the cause and `lakehouse run` again, nothing is lost."
     if held:
         first = held[0]

@@ -10,9 +10,10 @@ from rich.markup import escape
 
 from lakehouse.catalog.landing_state import LandingState, landing_state
 from lakehouse.catalog.ledger_views import OPEN_ROWS, QUARANTINE, HeldDay, held_days
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
 from lakehouse.cli.run import print_held
+from lakehouse.project import Lakehouse
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,15 +44,15 @@ class TableState:
 
 def status(*, as_json: JsonFlag = False) -> None:
     """Show every table, the held days with their reasons, and the landing files that are not in the lake."""
-    settings = Settings.load()
-    lake = Lake(settings.root)
+    opened = Lakehouse.open()
+    settings, lake = opened.settings, opened.catalog
     held = held_days(lake)
     quarantined = _quarantined(lake)
     tables = [
         _table_state(name, lake.open(name), sum(day.table == name for day in held), quarantined.get(name, 0))
         for name in lake.names()
     ]
-    landing = landing_state(settings, lake)
+    landing = landing_state(settings, lake, opened.source_names)
     from lakehouse.schema_changes.findings import drifted
 
     drift = drifted(lake)
@@ -72,7 +73,7 @@ def status(*, as_json: JsonFlag = False) -> None:
         out().print(f"drift: {column.source}: {escape(column.sentence)} (`lakehouse drift`)", soft_wrap=True)
 
 
-def _quarantined(lake: Lake) -> dict[str, int]:
+def _quarantined(lake: Catalog) -> dict[str, int]:
     """Count the rows that are rejected now, by table."""
     if QUARANTINE not in lake.names():
         return {}

@@ -9,21 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.console import (
-    IMBALANCED,
-    OK,
-    CommandError,
-    JsonFlag,
-    cell,
-    err,
-    number,
-    out,
-    print_json,
-    span,
-    table,
-)
-from lakehouse.settings import Settings
+from lakehouse.cli.console import IMBALANCED, OK, CommandError, JsonFlag, err, number, out, print_json, span, table
+from lakehouse.project import Lakehouse
+from lakehouse.text import cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,16 +43,15 @@ def trace(
     * `lakehouse trace gold.daily_sales_summary --key business_date=2024-01-01`
     * `lakehouse trace gold.weekly_sales_summary --key week_start=2024-01-01 --column net_sales --verify`
     """
-    settings = Settings.load()
-    lake = Lake(settings.root)
+    opened = Lakehouse.open()
+    settings, lake = opened.settings, opened.catalog
     if not lake.names():
         raise CommandError(f"there are no tables under {settings.root} yet; `lakehouse run` makes them")
     with err().status("starting the engine") as status:  # shown on a terminal only
         from lakehouse.lineage.trace import Tracer
-        from lakehouse.reconciliation.recompute import Recomputation
         from lakehouse.reconciliation.strict import newest_lines
 
-        tracer = Tracer(Recomputation.of(settings), newest_lines(lake))
+        tracer = Tracer(opened.recomputation, newest_lines(lake))
         declared, row = tracer.row(name, _pairs(key))
         if column is not None and column not in row.column_names:
             raise CommandError(f"{name} has no column {column}: it has {', '.join(row.column_names)}")

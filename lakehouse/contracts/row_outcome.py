@@ -14,18 +14,10 @@ if TYPE_CHECKING:
 
 
 OUTCOME, RULES, WARNED, REJECTED, DIGEST = "_outcome", "_rules", "_warned", "_rejected", "_digest"
-
-
 KEY = ("_key", "_key_again")
 """Two hashes of a row's key: as many bits as no two keys share, and a quarter of the memory of the shortest."""
-
-
 PUBLISHED, DUPLICATE, REFUSED = 0, 1, 2
-
-
 SUPERSEDED_MARK = "file:superseded"
-
-
 POINTERS = (
     "source_file",
     "source_version",

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.errors import LakehouseError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class TableError(Exception):
+class TableError(LakehouseError):
     """A table cannot be read or written as asked; the message names the table and what to do."""
+
+    code = "table"
 
 
 class ClusteredTableError(TableError):
@@ -31,6 +35,8 @@ class ClusteredTableError(TableError):
 
 class MissingTableError(TableError):
     """A table has never been written."""
+
+    code = "missing_table"
 
 
 @dataclass(frozen=True)

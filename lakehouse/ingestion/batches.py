@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.delta.model import Token
 from lakehouse.delta.predicates import Predicate
+from lakehouse.engines.factory import engine_of
 from lakehouse.ingestion.bronze_rows import FileRows, SupersededMark, bronze_layout
 from lakehouse.ingestion.calendar_start import hold_first_day
 from lakehouse.ingestion.column_backfill import FileRefill, files_to_refill, groups, refilled_rows
@@ -35,7 +36,7 @@ from lakehouse.ingestion.file_registry import WITHOUT_ROWS, KnownFiles, known_fi
 from lakehouse.ingestion.manifest import BatchManifest, Manifest, ManifestFile, Refill
 from lakehouse.ingestion.schema_drift import drift_in, drift_text
 from lakehouse.ingestion.staging import FoundFile, Stage, StagedFile
-from lakehouse.landing.zone import route
+from lakehouse.landing.zone import open_landing, route
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from lakehouse.engines.base import Engine, Part
     from lakehouse.ingestion.staging import Source
     from lakehouse.landing.zone import Landing, LandingObject
+    from lakehouse.settings import Settings
 
 _FEW_DAYS = 4
 _REFILLED_ROWS = 200_000
@@ -85,6 +87,18 @@ class Ingested:
     skipped: list[str] = field(default_factory=list)
     version: int | None = None
     newest: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def open_ingestion(settings: Settings, source: Source) -> Ingestion:
+    """Return the ingestion of a source into a lakehouse; nothing is opened yet."""
+    return Ingestion(
+        engine=engine_of(settings),
+        landing=open_landing(settings.landing),
+        source=source,
+        root=settings.root,
+        earliest=settings.start_date,
+        latest=dt.datetime.now(tz=dt.UTC).date(),
+    )
 
 
 @dataclass(frozen=True)

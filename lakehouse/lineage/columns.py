@@ -6,6 +6,7 @@ is typed by hand and no engine is started: the answer stands in the plan that a 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 LANDING = "landing"
 """The layer of the sources' files, where lineage ends."""
+
+
+@functools.cache
+def lineage_of(tables: tuple[Table, ...]) -> Lineage:
+    """Return the lineage of some tables; each table's is found once in a process."""
+    return Lineage(tables)
 
 
 class Lineage:

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.cli.console import CommandError
 from lakehouse.contracts.casting import named
 from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, POINTERS, PUBLISHED, REFUSED, RULES, SUPERSEDED_MARK
+from lakehouse.errors import RequestError
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.publication.digests import fitted
 from lakehouse.quarantine.decisions import DISCARD, FIX, Place, decisions_about
@@ -107,12 +107,12 @@ class Tracer:
         """Find the one row of a table that has some values, given as text; an empty text is null.
 
         Raises:
-            CommandError: there is no such table, column or row, or more than one row.
+            RequestError: there is no such table, column or row, or more than one row.
         """
         table = self.again.tables.get(name)
         if not isinstance(table, ContractTable):
             known = [each.full_name for each in self.again.tables.values() if isinstance(each, ContractTable)]
-            raise CommandError(f"{name} cannot be traced: give one of {', '.join(known)}")
+            raise RequestError(f"{name} cannot be traced: give one of {', '.join(known)}")
         columns = {column.name: column for column in columns_of(table.terms.contract)}
         rows = self.again.rows(table)
         for column, text in given.items():
@@ -120,23 +120,23 @@ class Tracer:
         found = self.again.engine.collect(rows.limit(2))
         asked = " ".join(f"{column}={text}" for column, text in given.items())
         if not found.num_rows:
-            raise CommandError(f"{name} has no row with {asked}; `lakehouse reconcile --strict` says if one is missing")
+            raise RequestError(f"{name} has no row with {asked}; `lakehouse reconcile --strict` says if one is missing")
         if found.num_rows > 1:
-            raise CommandError(f"{name} has several rows with {asked}; its key is {', '.join(key_of(table))}")
+            raise RequestError(f"{name} has several rows with {asked}; its key is {', '.join(key_of(table))}")
         return table, found
 
     def _equal(self, table: ContractTable, columns: Mapping[str, ContractColumn], name: str, text: str) -> Column:
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
         if name not in columns:
-            raise CommandError(f"{table.full_name} has no column {name}: it has {', '.join(columns)}")
+            raise RequestError(f"{table.full_name} has no column {name}: it has {', '.join(columns)}")
         type_ = columns[name].type
         if not text:
             return F.col(name).isNull()
         value = F.lit(text).try_cast(type_)
         read = self.again.engine.collect(self.again.engine.session().range(1).select(value.alias("value")))
         if read.column("value")[0].as_py() is None:
-            raise CommandError(f"--key {name}={text}: {text} is no {type_.simpleString()}")
+            raise RequestError(f"--key {name}={text}: {text} is no {type_.simpleString()}")
         return F.col(name) == value
 
     def trace(self, table: Table, rows: pa.Table, by: tuple[str, ...] = ()) -> Traced:

@@ -1,7 +1,7 @@
 """How a table becomes a Dagster asset: its body, its checks, its automation.
 
 Belongs here: the order of publishing and reporting, and which partitions a run reports. What the UI shows of a table
-is ``catalogue``'s matter; what becomes of a row, ``quality``'s.
+is for ``asset_metadata``; what becomes of a row, for ``publication``.
 
 Annotations are evaluated here (no ``from __future__ import annotations``): Dagster reads those of a body's context.
 """
@@ -15,7 +15,8 @@ import dagster as dg
 from lakehouse.contracts.contract import fresh_within_of
 from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.ingestion.batches import Ingested
-from lakehouse.orchestration import asset_metadata as catalogue
+from lakehouse.lineage.columns import Lineage, lineage_of
+from lakehouse.orchestration import asset_metadata
 from lakehouse.orchestration.automation_condition import promote
 from lakehouse.orchestration.instance.events import (
     latest_materializations,
@@ -28,7 +29,6 @@ from lakehouse.publication.scd2 import publish_histories
 from lakehouse.quarantine.table import unaccounted
 from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
 from lakehouse.tables.inputs import awaited, computed, load, reach, required, sizes, waits_for_all
-from resources.lakehouse import Lakehouse
 
 AUDIT = "audit"
 """The blocking check of silver and gold tables: the verdict on a partition before it was committed."""
@@ -58,12 +58,12 @@ def landing_asset(table: BronzeTable) -> dg.AssetSpec:
     )
 
 
-def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinition:
+def bronze_asset(table: BronzeTable, calendars: Calendars, lineage: Lineage) -> dg.AssetsDefinition:
     """Return the asset of a bronze table. A run takes in the files of its partitions' landing dates."""
     key, calendar = asset_key(table.full_name), calendars.of(table.partition_column)
 
     def body(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        lakehouse: Lakehouse = context.resources.lakehouse
+        lakehouse = context.resources.lakehouse
         ingestion = lakehouse.ingestion(table.source)
         own = [dt.date.fromisoformat(day) for day in context.partition_keys]
         ingested = ingestion.run(
@@ -75,11 +75,11 @@ def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinitio
             context.log.warning(f"{file} was being written to; it is taken by a later run")
         for note in ingested.notes:
             context.log.warning(f"{table.full_name}: {note}")
-        yield from _report_ingested(context, table, own, ingested)
+        yield from _report_ingested(context, table, lineage, own, ingested)
         ingestion.confirm()
 
     asset: dg.AssetsDefinition = dg.asset(
-        **_declaration(table),
+        **_declaration(table, lineage),
         partitions_def=calendar,
         deps=[dg.AssetKey(["landing", table.name])],
         check_specs=[
@@ -96,7 +96,7 @@ def bronze_asset(table: BronzeTable, calendars: Calendars) -> dg.AssetsDefinitio
 
 
 def _report_ingested(
-    context: dg.AssetExecutionContext, table: BronzeTable, own: list[dt.date], ingested: Ingested
+    context: dg.AssetExecutionContext, table: BronzeTable, lineage: Lineage, own: list[dt.date], ingested: Ingested
 ) -> Iterator[Any]:
     """Report every day whose rows changed, and the run's own days that were never reported.
 
@@ -109,9 +109,9 @@ def _report_ingested(
     filled = {day for file in ingested.newest if file["landing_date"] in unreported for day in file["business_dates"]}
     changed = ingested.dates | unreported | filled
     whole = changed.issuperset(own)
-    metadata = {day: catalogue.ingested_metadata(ingested, day) for day in changed}
+    metadata = {day: asset_metadata.ingested_metadata(ingested, day) for day in changed}
     if metadata:
-        metadata[_reported_last(own, changed)] |= catalogue.lineage_metadata(table)
+        metadata[_reported_last(own, changed)] |= asset_metadata.lineage_metadata(table, lineage)
     others = sorted(changed - set(own)) if whole else sorted(changed)
     record_materializations(
         context, [dg.AssetMaterialization(key, partition=str(day), metadata=metadata[day]) for day in others]
@@ -123,7 +123,7 @@ def _report_ingested(
     landed: dict[dt.date, list[Mapping[str, Any]]] = {day: [] for day in own}
     for file in ingested.newest:
         landed[file["landing_date"]].append(file)
-    verdicts = {str(day): catalogue.readable(landed[day]) for day in own}
+    verdicts = {str(day): asset_metadata.readable(landed[day]) for day in own}
     yield from _report_verdicts(context, key, READABLE, verdicts, blocking=False)
 
 
@@ -138,6 +138,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
     key, calendar = asset_key(table.full_name), calendars.of(table.partition_column)
     window = fresh_within_of(table.terms.contract)
     columns = {name: each.partition_column for name, each in tables.items()}
+    lineage = lineage_of(tuple(tables.values()))
     mappings = {
         parameter: mapping(columns[name], table.partition_column)
         for parameter, name in table.inputs.items()
@@ -181,10 +182,10 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
             for other in tables.values()
             if isinstance(other, ContractTable) and other is not table and table.full_name in other.inputs.values()
         ]
-        yield from _report_published(context, table, followers, publication, cost)
+        yield from _report_published(context, table, lineage, followers, publication, cost)
 
     asset: dg.AssetsDefinition = dg.asset(
-        **_declaration(table),
+        **_declaration(table, lineage),
         partitions_def=calendar,
         # A run of a table that reads more than its own partitions finds out itself which, and reads them.
         ins={}
@@ -236,7 +237,9 @@ def daily_job(source: BronzeTable, tables: Sequence[ContractTable]) -> Any:
     )
 
 
-def side_asset(table: SideTable, tables: Sequence[ContractTable], calendars: Calendars) -> dg.AssetSpec:
+def side_asset(
+    table: SideTable, tables: Sequence[ContractTable], calendars: Calendars, lineage: Lineage
+) -> dg.AssetSpec:
     """Return the asset of a table that the runs of its layer's other tables write and report, from the same inputs."""
     inputs = {name for other in tables if other.layer == table.layer for name in other.inputs.values()}
     return dg.AssetSpec(
@@ -244,10 +247,10 @@ def side_asset(table: SideTable, tables: Sequence[ContractTable], calendars: Cal
         description=table.description,
         deps=[asset_key(name) for name in sorted(inputs)],
         group_name=table.layer,
-        kinds=catalogue.kinds(table),
+        kinds=asset_metadata.kinds(table),
         owners=[table.owner],
         partitions_def=calendars.of(table.partition_column),
-        metadata=catalogue.definition_metadata(table),
+        metadata=asset_metadata.definition_metadata(table, lineage),
     )
 
 
@@ -271,14 +274,14 @@ def quarantine_check() -> dg.AssetChecksDefinition:
     return body
 
 
-def _declaration(table: Table) -> dict[str, Any]:
+def _declaration(table: Table, lineage: Lineage) -> dict[str, Any]:
     return {
         "key": asset_key(table.full_name),
         "description": table.description,
         "group_name": table.layer,
-        "kinds": catalogue.kinds(table),
+        "kinds": asset_metadata.kinds(table),
         "owners": [table.owner],
-        "metadata": catalogue.definition_metadata(table),
+        "metadata": asset_metadata.definition_metadata(table, lineage),
         "backfill_policy": dg.BackfillPolicy.single_run(),
         "pool": pool_of(table.full_name),
         "retry_policy": _RETRIES,
@@ -292,6 +295,7 @@ def _declaration(table: Table) -> dict[str, Any]:
 def _report_published(
     context: dg.AssetExecutionContext,
     table: ContractTable,
+    lineage: Lineage,
     followers: Sequence[ContractTable],
     publication: Publication,
     cost: Mapping[str, float],
@@ -314,9 +318,9 @@ def _report_published(
         counts = not followers or any(asset_key(other.full_name) in selected for other in followers)
         days = {*publication.published, *(same if counts else _never_reported(context, key, same))}
     days |= {day for day in _left_unreported(context, table) if day not in publication.held}
-    metadata = {str(day): catalogue.published_metadata(publication, day) for day in sorted(days)}
+    metadata = {str(day): asset_metadata.published_metadata(publication, day) for day in sorted(days)}
     if metadata:  # what a run cost is said once, too
-        metadata[str(_reported_last(own, days))] |= {**catalogue.lineage_metadata(table), **cost}
+        metadata[str(_reported_last(own, days))] |= {**asset_metadata.lineage_metadata(table, lineage), **cost}
     whole = days.issuperset(own)
     record_materializations(
         context,
@@ -332,7 +336,7 @@ def _report_published(
         yield dg.Output(None)
     _note_reported(context, table)
     judged = sorted({*publication.tallies, *own})
-    verdicts = {str(day): catalogue.audited(publication, day) for day in judged}
+    verdicts = {str(day): asset_metadata.audited(publication, day) for day in judged}
     yield from _report_verdicts(context, key, AUDIT, verdicts, blocking=True)
 
 
@@ -369,7 +373,7 @@ def _report_verdicts(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     check: str,
-    verdicts: Mapping[str, catalogue.Verdict],
+    verdicts: Mapping[str, asset_metadata.Verdict],
     *,
     blocking: bool,
 ) -> Iterator[dg.AssetCheckResult]:

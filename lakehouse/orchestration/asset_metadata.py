@@ -6,7 +6,6 @@ Belongs here: turning contracts, publications and ingestions into Dagster metada
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +47,7 @@ def kinds(table: Table) -> set[str]:
     return {"deltalake", "pyspark", "pandera"} if isinstance(table, ContractTable) else {"deltalake"}
 
 
-def definition_metadata(table: Table) -> dict[str, Any]:
+def definition_metadata(table: Table, lineage: Lineage) -> dict[str, Any]:
     """Return what is known of a table before it has any rows."""
     reference = dg.LocalFileCodeReference(file_path=table.file, line_number=table.line, label=table.full_name)
     metadata = {
@@ -56,7 +55,7 @@ def definition_metadata(table: Table) -> dict[str, Any]:
         "dagster/table_name": table.full_name,
         "dagster/storage_kind": "deltalake",
         "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference]),
-        **lineage_metadata(table),
+        **lineage_metadata(table, lineage),
     }
     if isinstance(table, ContractTable):
         columns = columns_of(table.terms.contract)
@@ -112,16 +111,16 @@ def _contract_columns(columns: Sequence[ContractColumn], key: Sequence[str]) -> 
     )
 
 
-def lineage_metadata(table: Table) -> dict[str, Any]:
+def lineage_metadata(table: Table, lineage: Lineage) -> dict[str, Any]:
     """Return which columns the values of each column are computed from; what decides rows, the command line tells.
 
     A table that lineage cannot see through is no reason not to load or to run it: its metadata says why.
     """
     try:
-        values = _lineage().values(table.full_name)
+        values = lineage.values(table.full_name)
     except LineageError as error:
         return {"column_lineage_unknown": str(error)}
-    lineage = {
+    columns = {
         column: [
             dg.TableColumnDep(asset_key=each.table.split("."), column_name=each.column)
             for each in sorted(made_from)
@@ -130,15 +129,7 @@ def lineage_metadata(table: Table) -> dict[str, Any]:
         for column, made_from in values.items()
         if made_from
     }
-    return {"dagster/column_lineage": dg.TableColumnLineage(lineage)} if lineage else {}
-
-
-@functools.cache
-def _lineage() -> Lineage:
-    """Return the lineage of all tables; each table's is found once in a process."""
-    from lakehouse_assets.definitions import find_tables  # which imports this module
-
-    return Lineage(find_tables())
+    return {"dagster/column_lineage": dg.TableColumnLineage(columns)} if columns else {}
 
 
 def ingested_metadata(ingested: Ingested, day: dt.date) -> dict[str, Any]:

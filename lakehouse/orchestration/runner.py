@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lakehouse.errors import LakehouseError
+from lakehouse.orchestration.instance.conditions import Conditions
 from lakehouse.orchestration.landing_requests import LandingRequest
-from sensors.automation import Conditions
-from sensors.landing import dump_cursors, look
-from sensors.repeats import interrupted
+from lakehouse.orchestration.landing_scan import dump_cursors, scan
+from lakehouse.orchestration.retries import interrupted
 
 if TYPE_CHECKING:
     from lakehouse.ingestion.staging import Source
-    from resources.lakehouse import Lakehouse
+    from lakehouse.settings import Settings
 
 _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _LANDING_CURSOR, _AUTOMATION_CURSOR = "lakehouse/drain/landing", "lakehouse/drain/automation"
@@ -55,6 +56,27 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """What a run is doing.
+
+    Attributes:
+        run: the run at work.
+        table: the table that works, or says something; empty when the run starts.
+        message: what it says; empty when work on it begins.
+    """
+
+    run: Run
+    table: str = ""
+    message: str = ""
+
+
+class StoppedError(LakehouseError):
+    """A run ended because its caller asked it to."""
+
+    code = "stopped"
+
+
+@dataclass(frozen=True)
 class Failure:
     """A table of a run that failed for another reason than a closed gate; nothing is lost, its days are behind."""
 
@@ -65,7 +87,7 @@ class Failure:
 
 
 @dataclass
-class Drained:
+class RunReport:
     """What a drain did.
 
     Attributes:
@@ -81,37 +103,37 @@ class Drained:
     unroutable: tuple[str, ...] = ()
 
 
-def drain(
+def run_until_idle(
     definitions: dg.Definitions,
-    lakehouse: Lakehouse,
+    settings: Settings,
     sources: Sequence[Source],
     instance: dg.DagsterInstance,
     *,
-    started: Callable[[Run], None] = lambda _: None,
-    heard: Callable[[str, str], None] = lambda _table, _message: None,
-) -> Drained:
+    progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunReport:
     """Bring everything that has landed to gold.
 
     Args:
         definitions: the lakehouse's definitions.
-        lakehouse: its tables and landing zone.
+        settings: where its tables and landing zone are.
         sources: its sources.
         instance: keeps runs, events and cursors.
-        started: told of each run before it starts.
-        heard: told what a table logs: its name and the message, which is empty when work on it begins.
+        progress: told of each run before it starts, and of what tables log.
+        should_stop: asked before and after each run; if so, ``StoppedError`` ends it, and the next call goes on.
     """
-    _bury_dead_runs(instance)
-    result = Drained()
-    runner = _Runner(definitions, instance, started, heard, result)
+    _fail_orphaned_runs(instance)
+    result = RunReport()
+    runner = _Runner(definitions, instance, progress, should_stop, result)
     cursors = _Cursors(instance, result)
     if cursors.get(_AUTOMATION_CURSOR) is None:  # what happens before its first look is invisible to automation
         _automate(runner, cursors)
-    for request in interrupted(lakehouse, sources, instance, alone=True):
+    for request in interrupted(settings, sources, instance, alone=True):
         runner.run_job(request)
-    _finish(runner, cursors)
+    _resume_pending(runner, cursors)
     settled = -1  # whatever an earlier drain has left is made, too, once what has landed is taken in
     while True:
-        found = look(lakehouse, sources, cursors.get(_LANDING_CURSOR), instance)
+        found = scan(settings, sources, cursors.get(_LANDING_CURSOR), instance)
         result.unroutable += found.unroutable
         for request in found.requests:
             runner.run_job(request, with_gold=len({each.source for each in found.requests}) == 1)
@@ -123,15 +145,15 @@ def drain(
             return result
 
 
-def restate(
+def backfill(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     partitions: Mapping[str, Iterable[str]],
     *,
     decide: Callable[[], None] = lambda: None,
-    started: Callable[[Run], None] = lambda _: None,
-    heard: Callable[[str, str], None] = lambda _table, _message: None,
-) -> Drained:
+    progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunReport:
     """Make partitions of some tables again, and what automation makes of them; landing files are not looked at.
 
     What an earlier call left unfinished, because its process died or a run failed, is made again with them.
@@ -141,33 +163,33 @@ def restate(
         instance: keeps runs, events and cursors.
         partitions: partition keys by table, such as ``silver.transactions``.
         decide: keeps what the partitions are made again for; called once they are noted, so that no crash parts both.
-        started: told of each run before it starts.
-        heard: told what a table logs, as by ``drain``.
+        progress: told of each run before it starts, and of what tables log.
+        should_stop: asked before and after each run, as by ``run_until_idle``.
     """
-    due = {table: {*days} for table, days in unfinished(instance).items()}
+    due = {table: {*days} for table, days in pending_backfill(instance).items()}
     for table, days in partitions.items():
         due[table] = due.get(table, set()) | {*days}
     noted = json.dumps({table: sorted(days) for table, days in due.items() if days})
     instance.daemon_cursor_storage.set_cursor_values({_UNFINISHED: noted})
     decide()
-    _bury_dead_runs(instance)
-    result = Drained()
-    runner, cursors = _Runner(definitions, instance, started, heard, result), _Cursors(instance, result)
+    _fail_orphaned_runs(instance)
+    result = RunReport()
+    runner, cursors = _Runner(definitions, instance, progress, should_stop, result), _Cursors(instance, result)
     if cursors.get(_AUTOMATION_CURSOR) is None:
         _automate(runner, cursors)
-    _finish(runner, cursors)
+    _resume_pending(runner, cursors)
     return result
 
 
-def unfinished(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+def pending_backfill(instance: dg.DagsterInstance) -> dict[str, list[str]]:
     """Return the partition keys by table that ``restate`` was asked to make again, and has not made yet."""
     noted = instance.daemon_cursor_storage.get_cursor_values({_UNFINISHED}).get(_UNFINISHED)
     return json.loads(noted) if noted else {}
 
 
-def _finish(runner: _Runner, cursors: _Cursors) -> None:
+def _resume_pending(runner: _Runner, cursors: _Cursors) -> None:
     """Make the noted partitions, and what follows from them; they are forgotten unless something failed."""
-    due = unfinished(runner.instance)
+    due = pending_backfill(runner.instance)
     if not due:
         return
     graph = runner.definitions.resolve_asset_graph()
@@ -188,7 +210,7 @@ def _finish(runner: _Runner, cursors: _Cursors) -> None:
 class _Cursors:
     """How far a drain has looked, kept for the next one only until something fails: that one looks there again."""
 
-    def __init__(self, instance: dg.DagsterInstance, result: Drained) -> None:
+    def __init__(self, instance: dg.DagsterInstance, result: RunReport) -> None:
         self._storage = instance.daemon_cursor_storage
         self._result = result
         self._here: dict[str, str] = {}
@@ -209,14 +231,15 @@ class _Runner:
         self,
         definitions: dg.Definitions,
         instance: dg.DagsterInstance,
-        started: Callable[[Run], None],
-        heard: Callable[[str, str], None],
-        result: Drained,
+        progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+        result: RunReport,
     ) -> None:
         self.definitions = definitions
         self.instance = instance
-        self._started = started
-        self._heard = heard
+        self._progress = progress
+        self._should_stop = should_stop
+        self._run: Run | None = None
         self.result = result
 
     def run_job(self, request: LandingRequest, *, with_gold: bool = True) -> None:
@@ -234,7 +257,9 @@ class _Runner:
 
     def _execute(self, job: dg.JobDefinition, keys: Iterable[dg.AssetKey], first: str, last: str) -> None:
         run = Run(str(uuid.uuid4()), tuple(sorted(".".join(key.path) for key in keys)), first, last)
-        self._started(run)
+        self._stop_if_asked()
+        self._run = run
+        self._progress(Progress(run))
         self.result.runs.append(run)
         self.instance.add_event_listener(run.run_id, self._listen)
         single = first == last
@@ -248,6 +273,7 @@ class _Runner:
             if single
             else {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
         )
+        self._stop_if_asked()
         failed = done.filter_events(lambda event: event.is_step_failure)
         if not done.success and not failed:
             reasons = [event.message for event in done.filter_events(lambda event: event.is_failure)]
@@ -259,15 +285,25 @@ class _Runner:
                 table = _table(event.step_key)
                 self.result.errors.append(Failure(table, first, last, cause.message.strip()))
 
+    def _stop_if_asked(self) -> None:
+        if self._should_stop():
+            raise StoppedError(
+                "the run was stopped", hint="nothing is lost: the next run goes on where this one stopped"
+            )
+
+    def _say(self, table: str, message: str) -> None:
+        if self._run is not None:
+            self._progress(Progress(self._run, table, message))
+
     def _listen(self, entry: dg.EventLogEntry) -> None:
         event, table = entry.dagster_event, _table(entry.step_key)
         if event is None and table and entry.user_message.startswith(table):  # what our assets say; Dagster says more
             if int(entry.level) >= logging.WARNING:
                 self.result.notes.append(entry.user_message)
             else:
-                self._heard(table, entry.user_message)
+                self._say(table, entry.user_message)
         elif event is not None and event.event_type is dg.DagsterEventType.STEP_START:
-            self._heard(table, "")
+            self._say(table, "")
 
 
 def _table(step_key: str | None) -> str:
@@ -275,7 +311,7 @@ def _table(step_key: str | None) -> str:
     return (step_key or "").replace("__", ".", 1)
 
 
-def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
+def _fail_orphaned_runs(instance: dg.DagsterInstance) -> None:
     """End runs that a killed process left open: nobody else is at work on this lake, so they are dead.
 
     Their tables would count as in progress for ever, and the places they hold in the pools would never be free.

@@ -1,8 +1,7 @@
-"""The rehearsal behind `lakehouse plan`: the next run made on a copy of the lake, and what it changed there.
+"""A simulation of a run: made on a copy of the lake, and what it changed there.
 
 Belongs here: the copy, the landing zone it is shown, and comparing the copy's tables after the run with those before.
-The run is the one that ``draining`` makes of the lake itself: same sensor, same conditions, same tables. What is said
-of it to people is for ``plan``.
+The run is the one that ``local_runner`` makes of the lake itself: same scan, same conditions, same tables.
 """
 
 from __future__ import annotations
@@ -10,18 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.catalog.ledger_views import LEDGER, NEWEST_LINES, HeldDay, held_days
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.console import CommandError
-from lakehouse.cli.draining import rehearse
+from lakehouse.catalog.reader import Catalog
 from lakehouse.delta.clone import clone
 from lakehouse.delta.commits import log_actions
+from lakehouse.errors import RequestError
 from lakehouse.ingestion.calendar_start import hold_first_day
 from lakehouse.landing.zone import CONTROL_SUFFIX, open_landing, route
 from lakehouse.orchestration.instance.home import copy_home
@@ -29,7 +27,8 @@ from lakehouse.storage.files import is_local, table_uri
 
 if TYPE_CHECKING:
     from lakehouse.landing.zone import Landing
-    from lakehouse.orchestration.runner import Drained
+    from lakehouse.orchestration.local_runner import LocalRunner
+    from lakehouse.orchestration.runner import Progress, RunReport
     from lakehouse.settings import Settings
     from lakehouse.tables.declarations import Table
 
@@ -67,7 +66,7 @@ class NewFile:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PartitionChange:
     """A partition of a table that gets a new version.
 
     Attributes:
@@ -83,49 +82,60 @@ class Cell:
 
 
 @dataclass
-class Rehearsed:
+class Simulation:
     """What a run comes to.
 
     Attributes:
         tables: the partitions that get new versions, by table, each table after those that it is made from.
         held: the days that the run judges and holds.
-        drained: the runs, and what fails.
+        report: the runs, and what fails.
     """
 
-    drained: Drained
+    report: RunReport
     held: list[HeldDay]
-    tables: dict[str, list[Cell]] = field(default_factory=dict)
+    tables: dict[str, list[PartitionChange]] = field(default_factory=dict)
 
 
-def rehearsed(
-    settings: Settings, *, files: Sequence[NewFile] = (), partitions: Mapping[str, Collection[str]] | None = None
-) -> Rehearsed:
+def simulate(
+    runner: LocalRunner,
+    *,
+    files: Sequence[NewFile] = (),
+    partitions: Mapping[str, Collection[str]] | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Simulation:
     """Make the next run on a copy of the lake, and return what it changes there. The lake is only read.
 
     Args:
-        settings: the lake's.
+        runner: what runs the lake itself.
         files: landing files to take in, and none of the others that wait; without any, all that wait.
-        partitions: partition keys by table to make again instead, as ``lakehouse run --partition`` does.
+        partitions: partition keys by table to compute again instead.
+        progress: told of each run before it starts, and of what tables log.
+        should_stop: asked before and after each run.
 
     Raises:
-        CommandError: the Dagster home cannot be copied.
+        RequestError: the Dagster home cannot be copied.
         SettingsError: the lake was made with another first day.
     """
-    if Lake(settings.root).names():
+    settings = runner.settings
+    if Catalog(settings.root).names():
         hold_first_day(settings.root, settings.start_date)
     with tempfile.TemporaryDirectory(prefix="lakehouse-plan-", ignore_cleanup_errors=True) as scratch:
-        copy = _copied(settings, Path(scratch), files)
-        before = clone(settings.root, Path(copy.root))
-        drained = rehearse(copy, partitions)
-        drained.errors = [
-            replace(each, message=each.message.replace(copy.root, settings.root)) for each in drained.errors
+        copy = replace(runner, settings=_copied(settings, Path(scratch), files))
+        before = clone(settings.root, Path(copy.settings.root))
+        if partitions is None:
+            report = copy.run(progress=progress, should_stop=should_stop)
+        else:
+            report = copy.backfill(partitions, progress=progress, should_stop=should_stop)
+        report.errors = [
+            replace(each, message=each.message.replace(copy.settings.root, settings.root)) for each in report.errors
         ]
-        lake = Lake(copy.root)
-        result = Rehearsed(drained, _held(lake, drained))
+        lake = Catalog(copy.settings.root)
+        result = Simulation(report, _held(lake, report))
         there = {*lake.names()}
-        for table in _in_order():
-            if table.full_name in there and (cells := _cells(lake, table, before.get(table.full_name))):
-                result.tables[table.full_name] = cells
+        for table in _in_order(runner.tables):
+            if table.full_name in there and (changes := _changes(lake, table, before.get(table.full_name))):
+                result.tables[table.full_name] = changes
         return result
 
 
@@ -140,13 +150,13 @@ def _copied(settings: Settings, scratch: Path, files: Sequence[NewFile]) -> Sett
     try:
         copy_home(settings.dagster_home, copy.dagster_home)
     except FileNotFoundError as error:
-        raise CommandError(f"{error}; a plan needs a copy of it, so plan where Dagster keeps it in its home") from None
+        raise RequestError(f"{error}; a plan needs a copy of it, so plan where Dagster keeps it in its home") from None
     return copy
 
 
 def _lay_out(settings: Settings, folder: Path, files: Sequence[NewFile]) -> None:
     """Make a landing zone of some files, and of the others of their landing dates that the lake has taken in."""
-    landing, lake = open_landing(settings.landing), Lake(settings.root)
+    landing, lake = open_landing(settings.landing), Catalog(settings.root)
     registered = lake.read(_FILES, ["source_file", "etag"]).to_pylist() if _FILES in lake.names() else []
     taken = {(row["source_file"], row["etag"]) for row in registered}
     paths = {file.key: file.path for file in files}
@@ -175,11 +185,11 @@ def _put(landing: Landing, zone: str, key: str, folder: Path, path: Path | None)
             shutil.copyfileobj(file, copied)
 
 
-def _held(lake: Lake, drained: Drained) -> list[HeldDay]:
+def _held(lake: Catalog, report: RunReport) -> list[HeldDay]:
     """Return the days that some runs have judged and held."""
     if LEDGER not in lake.names():
         return []
-    runs = [run.run_id for run in drained.runs]
+    runs = [run.run_id for run in report.runs]
     judged = lake.rows(
         f"SELECT table_name, business_date FROM ({NEWEST_LINES}) WHERE list_contains(?, run_id)",  # noqa: S608 - a constant
         [runs],
@@ -188,20 +198,19 @@ def _held(lake: Lake, drained: Drained) -> list[HeldDay]:
     return [day for day in held_days(lake) if (day.table, day.business_date) in places]
 
 
-def _in_order() -> list[Table]:
-    """Return all tables, each after those that it is made from."""
+def _in_order(tables: Iterable[Table]) -> list[Table]:
+    """Return tables, each after those that it is made from."""
     from lakehouse.tables.declarations import ContractTable
-    from lakehouse_assets.definitions import find_tables
 
-    tables = {table.full_name: table for table in find_tables()}
+    by_name = {table.full_name: table for table in tables}
     behind = {
         name: {*table.inputs.values()} - {name} if isinstance(table, ContractTable) else set()
-        for name, table in tables.items()
+        for name, table in by_name.items()
     }
-    return [tables[name] for name in TopologicalSorter(behind).static_order()]
+    return [by_name[name] for name in TopologicalSorter(behind).static_order()]
 
 
-def _cells(lake: Lake, table: Table, before: int | None) -> list[Cell]:
+def _changes(lake: Catalog, table: Table, before: int | None) -> list[PartitionChange]:
     """Return the partitions of a table that have changed since one of its versions; None is before the first."""
     from lakehouse.tables.declarations import ContractTable
 
@@ -216,7 +225,7 @@ def _cells(lake: Lake, table: Table, before: int | None) -> list[Cell]:
     key = table.terms.policy.key if isinstance(table, ContractTable) else columns
     connection = lake.connect("")
     connection.register("now", now.to_pyarrow_dataset())
-    was = now if before is None else Lake(lake.root, version=before).open(table.full_name)
+    was = now if before is None else Catalog(lake.root, version=before).open(table.full_name)
     connection.register("all_before", was.to_pyarrow_dataset())
     connection.execute(f"CREATE VIEW was AS FROM all_before WHERE {before is not None}")
     partition = f'"{table.partition_column}"'
@@ -227,14 +236,14 @@ def _cells(lake: Lake, table: Table, before: int | None) -> list[Cell]:
         partition=partition,
         where=f"{partition} IN ({listed})" if is_partitioned else "true",
     )
-    cells = {day: Cell(day) for day in written}
+    changes = {day: PartitionChange(day) for day in written}
     for day, *counts, differs in connection.execute(sql).fetchall():
         if is_partitioned or differs:
-            cells[day] = Cell(day, *counts)
-    return [cells[day] for day in sorted(cells)]
+            changes[day] = PartitionChange(day, *counts)
+    return [changes[day] for day in sorted(changes)]
 
 
-def _written(lake: Lake, table: Table, before: int, now: int) -> list[dt.date]:
+def _written(lake: Catalog, table: Table, before: int, now: int) -> list[dt.date]:
     """Return the partitions whose files some commits have added or removed."""
     location = table_uri(lake.root, table.full_name)
     found = set()

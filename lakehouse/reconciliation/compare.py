@@ -8,13 +8,13 @@ what to do about an imbalance is for people.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.catalog.landing_state import LandingState, source_names
+from lakehouse.catalog.landing_state import LandingState
 from lakehouse.catalog.ledger_views import NEWEST_LINES, OPEN_ROWS, QUARANTINE
-from lakehouse.catalog.reader import Lake, rows
+from lakehouse.catalog.reader import Catalog, rows
 from lakehouse.delta.data_files import data_files, present
 from lakehouse.storage.files import table_uri
 
@@ -65,7 +65,7 @@ class Reconciliation:
             self.imbalances += judge(row)
 
 
-def compare_data_files(found: Reconciliation, lake: Lake) -> None:
+def compare_data_files(found: Reconciliation, lake: Catalog) -> None:
     """Look whether every data file that a table's log names is in storage, whole."""
     for name in lake.names():
         opened, location = lake.open(name), table_uri(lake.root, name)
@@ -102,17 +102,18 @@ def _date(partition: dict[str, str | None]) -> dt.date | None:
     return None
 
 
-def compare_tables(found: Reconciliation, lake: Lake, landing: LandingState | None) -> None:
+def compare_tables(found: Reconciliation, lake: Catalog, sources: Sequence[str], landing: LandingState | None) -> None:
     """Compare everything that can be compared in SQL with the tables there are.
 
     Args:
         found: takes what is found; its damaged tables are left alone.
         lake: the tables.
+        sources: the names of the sources.
         landing: the landing zone beside the lake; None where that cannot be known.
     """
     connection, names = lake.connect(), set(lake.names()) - found.damaged
     if "system.row_ledger" in names:
-        for source in source_names():
+        for source in sources:
             _rows_of_days(found, connection, source, names)
         for table in sorted(name for name in names if name.startswith("gold.")):
             columns = lake.open(table).metadata().partition_columns
@@ -120,7 +121,7 @@ def compare_tables(found: Reconciliation, lake: Lake, landing: LandingState | No
                 _rows_of_partitions(found, connection, table, columns[0])
     gone = set(landing.gone) if landing else set()
     if "system.landing_files" in names:
-        for source in source_names():
+        for source in sources:
             if f"bronze.{source}" not in found.damaged:
                 _rows_of_files(found, connection, source, names, gone)
     if landing is not None:

@@ -24,7 +24,6 @@ from lakehouse.publication.publish import judged_days
 from lakehouse.tables.calendars import partition_of
 from lakehouse.tables.declarations import HistoryTable
 from lakehouse.tables.inputs import load, nothing, own_parameter, required, waits_for_all
-from resources.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     from lakehouse.engines.base import Engine
     from lakehouse.publication.publish import JudgedDays
-    from lakehouse.settings import Settings
     from lakehouse.tables.declarations import ContractTable, Table
 
 EXAMPLES = 3
@@ -107,13 +105,6 @@ class Recomputation:
 
     engine: Engine
     tables: Mapping[str, Table]
-
-    @classmethod
-    def of(cls, settings: Settings) -> Recomputation:
-        """Return the tables of the lakehouse that settings describe; nothing is opened yet."""
-        from lakehouse_assets.definitions import find_tables
-
-        return cls(Lakehouse.of(settings).engine, {table.full_name: table for table in find_tables()})
 
     def there(
         self, table: ContractTable, partitions: Sequence[dt.date] | None = None, *, version: int | None = None

@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lakehouse.catalog.ledger_views import LEDGER, NEWEST_LINES
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.console import CommandError, cell, cleaned
+from lakehouse.catalog.reader import Catalog
 from lakehouse.delta.data_files import data_files, present
 from lakehouse.delta.model import TableError
+from lakehouse.errors import RequestError
 from lakehouse.reconciliation.compare import Imbalance, Reconciliation
 from lakehouse.reconciliation.recompute import Content, Difference, Due, Example, Recomputation
 from lakehouse.storage.files import table_uri
 from lakehouse.tables.calendars import partitions_behind
 from lakehouse.tables.declarations import ContractTable
 from lakehouse.tables.inputs import reads_of
+from lakehouse.text import cell, cleaned
 
 DETAILED = 10
 """Partitions of a table whose rows are compared one by one; of the others only counts and sums are told."""
@@ -59,7 +60,7 @@ Lines = dict[str, dict[dt.date, Line]]
 """The newest lines, by table and partition."""
 
 
-def prove(found: Reconciliation, lake: Lake, again: Recomputation, tell: Callable[[str], None]) -> None:
+def prove(found: Reconciliation, lake: Catalog, again: Recomputation, tell: Callable[[str], None]) -> None:
     """Compute every silver and gold partition again and compare it, row for row, with what the table holds.
 
     Args:
@@ -83,7 +84,7 @@ def prove(found: Reconciliation, lake: Lake, again: Recomputation, tell: Callabl
             found.imbalances.append(Imbalance(table.full_name, None, None, sentence))
 
 
-def newest_lines(lake: Lake, damaged: Collection[str] = ()) -> Lines:
+def newest_lines(lake: Catalog, damaged: Collection[str] = ()) -> Lines:
     """Return what the row ledger says now of every partition; nothing where it is not there or damaged."""
     found: Lines = {}
     if LEDGER in damaged or LEDGER not in lake.names():
@@ -99,7 +100,7 @@ class _Proof:
     """The comparison of one table."""
 
     found: Reconciliation
-    lake: Lake
+    lake: Catalog
     again: Recomputation
     lines: Lines
     table: ContractTable
@@ -211,7 +212,7 @@ class _Proof:
         days = {str(partition) for partition in partitions}
         try:
             opened = replace(self.lake, version=version).open(name)
-        except (DeltaError, CommandError):
+        except (DeltaError, RequestError):
             return False
         files = [
             file.path

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.console import CommandError, cleaned
+from lakehouse.catalog.reader import Catalog
+from lakehouse.errors import RequestError
 from lakehouse.ingestion.manifest import ManifestFile, Refill
 from lakehouse.schema_changes.findings import rescued_columns
 from lakehouse.schema_changes.proposal import ColumnProposal, Proposal
 from lakehouse.schema_changes.source_edits import Edit, bronze_file, with_bronze_column, with_silver_column
+from lakehouse.text import cleaned
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class Acceptance:
     files: int
 
 
-def plan(lake: Lake, proposal: Proposal, columns: Sequence[ColumnProposal]) -> Acceptance:
+def plan(lake: Catalog, proposal: Proposal, columns: Sequence[ColumnProposal]) -> Acceptance:
     """Work out what is to be done for some columns of a proposal; nothing is changed.
 
     Raises:
-        CommandError: the table files are not as the proposal takes them to be.
+        RequestError: the table files are not as the proposal takes them to be.
     """
     bronze = bronze_file(f"bronze.{proposal.source}")
     edits = _edits(bronze.table, proposal, columns)
@@ -74,7 +75,7 @@ def _edits(bronze: str, proposal: Proposal, columns: Sequence[ColumnProposal]) -
     typed = [each.silver for each in columns if each.silver is not None]
     if typed:
         if proposal.silver_table is None:
-            raise CommandError("the proposal has lines for silver, but names no silver_table")
+            raise RequestError("the proposal has lines for silver, but names no silver_table")
         found.append(_edited([(with_silver_column, proposal.silver_table, code) for code in typed]))
     return [edit for edit in found if edit is not None]
 
@@ -89,7 +90,7 @@ def _edited(steps: Sequence[tuple[Any, str, str]]) -> Edit | None:
     return first
 
 
-def _filled(lake: Lake, bronze: str, columns: Sequence[ColumnProposal]) -> list[tuple[dt.date, dt.date]]:
+def _filled(lake: Catalog, bronze: str, columns: Sequence[ColumnProposal]) -> list[tuple[dt.date, dt.date]]:
     """Return business and landing dates of the rows that have values in columns that bronze has already."""
     there = (
         {name.casefold() for name in lake.open(bronze).schema().to_arrow().names} if bronze in lake.names() else set()
@@ -106,7 +107,7 @@ def ask_and_edit(root: str, accepted: Acceptance) -> None:
     """Keep the intent in the lake, then edit the files; a drain does the rest. The caller holds the lake's lock.
 
     Raises:
-        CommandError: a file is not any more as it was read, or the edited files cannot be imported; then they are put
+        RequestError: a file is not any more as it was read, or the edited files cannot be imported; then they are put
             back as they were.
         OSError: a file cannot be written.
     """
@@ -123,17 +124,17 @@ def ask_and_edit(root: str, accepted: Acceptance) -> None:
             _imported(edit.path)
     except Exception as error:
         for edit in done:
-            with suppress(CommandError):  # somebody has edited it since: that edit stays
+            with suppress(RequestError):  # somebody has edited it since: that edit stays
                 _replace(edit.path, edit.after, edit.before)
             _forget(edit.path)
         if before is None:
             kept.remove()
         else:
             kept.write(before.run_id, before.batches, before.refill)
-        if isinstance(error, OSError | CommandError):
+        if isinstance(error, OSError | RequestError):
             raise
         named = ", ".join(f"{edit.path.parent.name}/{edit.path.name}" for edit in accepted.edits)
-        raise CommandError(
+        raise RequestError(
             f"with the proposed lines {named} cannot be imported, so they are as they were: {cleaned(str(error))}"
         ) from error
 
@@ -142,10 +143,10 @@ def _replace(path: Path, before: str, text: str) -> None:
     """Give a file another text, at once, unless somebody else has given it one.
 
     Raises:
-        CommandError: somebody has.
+        RequestError: somebody has.
     """
     if path.read_text(encoding="utf-8") != before:
-        raise CommandError(f"{path} was changed meanwhile and is left as it is; accept again")
+        raise RequestError(f"{path} was changed meanwhile and is left as it is; accept again")
     arriving = path.with_name(f".{path.name}.arriving")
     arriving.write_text(text, encoding="utf-8")
     arriving.chmod(path.stat().st_mode)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lakehouse.catalog.ledger_views import OPEN_ROWS, QUARANTINE
-from lakehouse.catalog.reader import Lake, qualified
+from lakehouse.catalog.reader import Catalog, qualified
 from lakehouse.ingestion.schema_drift import Drift, drift_in
 from lakehouse.landing.reader.rescued import decode_object, value_text
 from lakehouse.schema_changes.source_edits import SilverFile, silver_files
@@ -84,7 +84,7 @@ class DriftedColumn:
         return f"{what} in {files} since {self.first}"
 
 
-def drifted(lake: Lake) -> list[DriftedColumn]:
+def drifted(lake: Catalog) -> list[DriftedColumn]:
     """Return how the newest versions of all files differ from what is declared now."""
     names = set(lake.names())
     if "system.landing_files" not in names:
@@ -121,7 +121,7 @@ def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift,
     column.add(file["source_file"], file["landing_date"], [drift.sample])
 
 
-def _retyped_texts(lake: Lake, names: set[str]) -> list[DriftedColumn]:
+def _retyped_texts(lake: Catalog, names: set[str]) -> list[DriftedColumn]:
     """Return columns of which most values of a file do not fit the contract, which says the type of a text."""
     if QUARANTINE not in names:
         return []
@@ -140,7 +140,7 @@ def _retyped_texts(lake: Lake, names: set[str]) -> list[DriftedColumn]:
     return list(found.values())
 
 
-def _unreadable(lake: Lake, silver: SilverFile) -> Iterator[dict[str, Any]]:
+def _unreadable(lake: Catalog, silver: SilverFile) -> Iterator[dict[str, Any]]:
     """Return, by file and column of a silver table, the values that it cannot read, where they are most of them."""
     rejected = lake.rows(
         f"""
@@ -192,7 +192,7 @@ class RescuedColumn:
     guess: Guess = field(default_factory=Guess)
 
 
-def rescued_columns(lake: Lake, source: str, *, exact_names: bool) -> dict[str, RescuedColumn]:
+def rescued_columns(lake: Catalog, source: str, *, exact_names: bool) -> dict[str, RescuedColumn]:
     """Return the columns with rescued values among the current rows of a source, by their first name.
 
     Args:

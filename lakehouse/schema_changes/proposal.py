@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.console import CommandError, plain
+from lakehouse.catalog.reader import Catalog
+from lakehouse.errors import RequestError
 from lakehouse.ingestion.bronze_rows import METADATA
 from lakehouse.schema_changes.findings import DriftedColumn, RescuedColumn, rescued_columns
 from lakehouse.schema_changes.source_edits import BronzeFile, SilverFile, bronze_file, readers_of, silver_files
 from lakehouse.schema_changes.type_inference import Guess
+from lakehouse.text import plain
 
 _HEAD = """\
 # A proposal for columns that came in the files of {source} and are not declared.
@@ -60,7 +61,7 @@ class Proposal:
     columns: Sequence[ColumnProposal]
 
 
-def propose(lake: Lake, source: str, drift: Sequence[DriftedColumn]) -> dict[str, Any] | None:
+def propose(lake: Catalog, source: str, drift: Sequence[DriftedColumn]) -> dict[str, Any] | None:
     """Return a proposal for a source as data, or None where nothing has drifted.
 
     Args:
@@ -115,7 +116,7 @@ def read_proposal(path: Path) -> Proposal:
     """Read a proposal that was reviewed.
 
     Raises:
-        CommandError: the file is none.
+        RequestError: the file is none.
     """
     import yaml
 
@@ -127,9 +128,9 @@ def read_proposal(path: Path) -> Proposal:
         proposal = Proposal(str(found["source"]), found.get("silver_table"), columns)
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
         why = " ".join(str(error).split())
-        raise CommandError(f"{path} is no proposal as `lakehouse contract propose` writes it: {why}") from None
+        raise RequestError(f"{path} is no proposal as `lakehouse contract propose` writes it: {why}") from None
     if not all(isinstance(text, str) for each in columns for text in (each.column, each.bronze)):
-        raise CommandError(f"{path}: each column has a name, and code for bronze")
+        raise RequestError(f"{path}: each column has a name, and code for bronze")
     return proposal
 
 

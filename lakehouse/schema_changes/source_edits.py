@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from lakehouse.cli.console import CommandError
+from lakehouse.errors import RequestError
 
 _BRONZE, _SILVER = "bronze_table", "silver_table"
 Node = TypeVar("Node", bound=ast.AST)
@@ -63,11 +63,11 @@ def file_of(table: str) -> Path:
     """Return the file of a table.
 
     Raises:
-        CommandError: there is none.
+        RequestError: there is none.
     """
     spec = find_spec(f"lakehouse_assets.{table}")
     if spec is None or spec.origin is None:
-        raise CommandError(f"there is no table {table}: no file lakehouse_assets/{table.replace('.', '/')}.py")
+        raise RequestError(f"there is no table {table}: no file lakehouse_assets/{table.replace('.', '/')}.py")
     return Path(spec.origin)
 
 
@@ -113,7 +113,7 @@ def bronze_file(table: str) -> BronzeFile:
     """Return what a bronze table's file declares.
 
     Raises:
-        CommandError: the columns are not written as a tuple in the file.
+        RequestError: the columns are not written as a tuple in the file.
     """
     landing_format, columns = _bronze_format(file_of(table))
     return BronzeFile(table, landing_format, [_column_name(each) for each in columns.elts])
@@ -128,7 +128,7 @@ def with_bronze_column(table: str, code: str, text: str | None = None) -> Edit |
         text: what the file is to hold by then, if that is not what it holds.
 
     Raises:
-        CommandError: the code is no such element, or the file is not written as the documents show.
+        RequestError: the code is no such element, or the file is not written as the documents show.
     """
     path = file_of(table)
     text = _text(path) if text is None else text
@@ -136,11 +136,11 @@ def with_bronze_column(table: str, code: str, text: str | None = None) -> Edit |
     added = _expression(code)
     name = _column_name(added)
     if not name or ast.dump(added).partition("(")[0] != ast.dump(columns.elts[0]).partition("(")[0]:
-        raise CommandError(f"{code} is no column as {path.parent.name}/{path.name} declares them")
+        raise RequestError(f"{code} is no column as {path.parent.name}/{path.name} declares them")
     if any(ast.dump(each) == ast.dump(added) for each in columns.elts):
         return None
     if any(_column_name(each).casefold() == name.casefold() for each in columns.elts):
-        raise CommandError(f"{table} declares a column {name} in another way; take the proposal's line out of its file")
+        raise RequestError(f"{table} declares a column {name} in another way; take the proposal's line out of its file")
     last = columns.elts[-1]
     own_line = last.lineno > columns.lineno
     separator = ",\n" + " " * last.col_offset if own_line else ", "
@@ -156,7 +156,7 @@ def with_silver_column(table: str, code: str, text: str | None = None) -> Edit |
         text: what the file is to hold by then, if that is not what it holds.
 
     Raises:
-        CommandError: the code is no such declaration, or the file is not written as the documents show.
+        RequestError: the code is no such declaration, or the file is not written as the documents show.
     """
     path = file_of(table)
     text = _text(path) if text is None else text
@@ -166,18 +166,18 @@ def with_silver_column(table: str, code: str, text: str | None = None) -> Edit |
     except (SyntaxError, ValueError):
         added = ast.Pass()
     if not isinstance(added, ast.AnnAssign) or _source(added) is None:
-        raise CommandError(f"{code!r} is no column of a contract with a source; propose again, and edit that")
+        raise RequestError(f"{code!r} is no column of a contract with a source; propose again, and edit that")
     name = _target(added)
     for there in _columns(contract):
         if _target(there) == name and _source(there) == _source(added):
             return None
         if _target(there) == name:
-            raise CommandError(
+            raise RequestError(
                 f"{table} has a column {name} already, made from something else; give the new one another name"
             )
     typed = [each for each in _columns(contract) if _source(each) is not None]
     if not typed:
-        raise CommandError(f"{path.parent.name}/{path.name} types no column from its source; add the line by hand")
+        raise RequestError(f"{path.parent.name}/{path.name} types no column from its source; add the line by hand")
     last = typed[-1]
     indented = "".join(f"{' ' * last.col_offset}{line}\n" for line in code.strip().splitlines())
     return _inserted(path, text, (last.end_lineno or 0) + 1, 0, indented)
@@ -186,7 +186,7 @@ def with_silver_column(table: str, code: str, text: str | None = None) -> Edit |
 def _silver(path: Path) -> SilverFile | None:
     try:
         contract, function = _contract(path), _function(path)
-    except CommandError:
+    except RequestError:
         return None
     reads = [arg.arg for arg in function.args.args]
     return SilverFile(
@@ -206,7 +206,7 @@ def _tree(path: Path, text: str | None = None) -> ast.Module:
     try:
         return ast.parse(_text(path) if text is None else text, str(path))
     except SyntaxError as error:
-        raise CommandError(f"{path} is not Python: {error}") from None
+        raise RequestError(f"{path} is not Python: {error}") from None
 
 
 def _all(tree: ast.AST, kind: type[Node]) -> Iterator[Node]:
@@ -228,7 +228,7 @@ def _bronze_format(path: Path, text: str | None = None) -> tuple[str, ast.Tuple 
         columns = _keyword(landing_format, "columns") if isinstance(landing_format, ast.Call) else None
         if isinstance(landing_format, ast.Call) and isinstance(columns, ast.Tuple | ast.List) and columns.elts:
             return ast.unparse(landing_format.func).rpartition(".")[2], columns
-    raise CommandError(
+    raise RequestError(
         f"{path.parent.name}/{path.name} does not write its columns out in bronze_table(landing_format=…(columns=(…)))"
     )
 
@@ -237,7 +237,7 @@ def _function(path: Path, text: str | None = None) -> ast.FunctionDef:
     for made in _all(_tree(path, text), ast.FunctionDef):
         if any(_is_call_of(each, _SILVER) for each in made.decorator_list):
             return made
-    raise CommandError(f"{path.parent.name}/{path.name} has no function under @{_SILVER}(…)")
+    raise RequestError(f"{path.parent.name}/{path.name} has no function under @{_SILVER}(…)")
 
 
 def _contract(path: Path, text: str | None = None) -> ast.ClassDef:
@@ -250,7 +250,7 @@ def _contract(path: Path, text: str | None = None) -> ast.ClassDef:
     for made in _all(_tree(path, text), ast.ClassDef):
         if isinstance(named, ast.Name) and made.name == named.id:
             return made
-    raise CommandError(f"{path.parent.name}/{path.name} has no class that is the contract of its @{_SILVER}(…)")
+    raise RequestError(f"{path.parent.name}/{path.name} has no class that is the contract of its @{_SILVER}(…)")
 
 
 def _columns(contract: ast.ClassDef) -> list[ast.AnnAssign]:

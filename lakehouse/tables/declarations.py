@@ -49,7 +49,7 @@ class Reads:
     required: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table of the lakehouse.
 
@@ -76,21 +76,21 @@ class Table:
         return f"{self.layer}.{self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BronzeTable(Table):
     """A table of a source's rows as received."""
 
     source: Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SideTable(Table):
     """A table that the runs of other tables write; it cannot be run by itself."""
 
     layout: TableLayout
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ContractTable(Table):
     """A table made from others by a function, under a contract. Calling it calls the function."""
 
@@ -108,7 +108,7 @@ class ContractTable(Table):
         return {name: name.replace("_", ".", 1) for name in inspect.signature(self.transform).parameters}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HistoryTable(ContractTable):
     """A dimension that keeps every version of its members (SCD type 2).
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from lakehouse.orchestration.asset_factory import asset_key
+from lakehouse.orchestration.instance.conditions import Conditions
 from lakehouse.orchestration.instance.home import open_instance
-from sensors.automation import Conditions
 from tests.line import Line, days
 
 SILVER, DAILY, WEEKS = "silver.transactions", "gold.daily_sales_summary", "gold.weekly_sales_summary"

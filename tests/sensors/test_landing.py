@@ -12,10 +12,18 @@ import pytest
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.file_registry import register
 from lakehouse.landing.zone import LandingObject, open_landing, route
+from lakehouse.orchestration.landing_scan import (
+    BRIDGED_DAYS,
+    OVERLAP,
+    Cursor,
+    LandingScan,
+    dump_cursors,
+    load_cursors,
+    scan_objects,
+)
 from lakehouse.settings import Settings
 from lakehouse_assets.definitions import build_defs
 from sensors import landing
-from sensors.landing import BRIDGED_DAYS, OVERLAP, Cursor, Plan, dump_cursors, load_cursors, plan
 from tests.line import Line
 from tests.scenario import csv_bytes, day, drop, sale
 
@@ -50,9 +58,9 @@ class Looks:
         self.asked += 1
         return {version for version in self.taken if version[0].startswith(source)}
 
-    def __call__(self, *listed: LandingObject, **others: list[LandingObject]) -> Plan:
+    def __call__(self, *listed: LandingObject, **others: list[LandingObject]) -> LandingScan:
         """Look once."""
-        found = plan(
+        found = scan_objects(
             {"transactions": listed, **others},
             load_cursors(self.text),
             calendar=(CALENDAR[0], self.last),

@@ -55,7 +55,7 @@ def on(*numbers: int) -> Predicate:
     return Predicate("business_date", [day(number) for number in numbers])
 
 
-class Lake:
+class Catalog:
     """A lake under two engines, and what every version of a table has to hold."""
 
     def __init__(self, first: Engine, second: Engine) -> None:
@@ -92,12 +92,12 @@ def found(engine: Engine, name: str, version: int | None = None) -> list[Row]:
 
 
 @pytest.fixture(params=["disk sail spark", "s3 spark sail"])
-def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Lake:
+def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Catalog:
     """An empty lake, on disk or on an object store, and the order in which the engines take turns."""
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
     place, first, second = request.param.split()
     root = str(lake_root) if place == "disk" else f"{new_bucket(run_folder, 'moto', monkeypatch).uri}/lake"
-    return Lake(engine_at(root, first), engine_at(root, second))
+    return Catalog(engine_at(root, first), engine_at(root, second))
 
 
 def test_engines_take_turns_in_writing_and_every_version_stays_readable_by_both(lake):

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from examples.shop import answer_key
 from lakehouse.catalog.landing_state import ANSWER_KEY
-from lakehouse.cli.world import REAL_DATA
+from lakehouse.cli.sample_data import REAL_DATA
 from tests.contents import OF_THE_RUN, content_hashes
 from tests.lakehouse.cli.conftest import lakehouse
 from tests.real_data import assert_gold_adds_up

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import CommandError
 from lakehouse.schema_changes.accept import Acceptance, ask_and_edit
 from lakehouse.schema_changes.source_edits import Edit
@@ -198,7 +198,7 @@ def test_a_type_is_guessed_that_every_value_fits(values, type_, spark_type):
 def tables(root: Path) -> dict[str, tuple[int, dict[str, set[str]]]]:
     """Return each table's version and the paths in its log, by partition."""
     found = {}
-    for name in Lake(str(root)).names():
+    for name in Catalog(str(root)).names():
         uri = f"{root}/{name.replace('.', '/')}"
         opened, files = DeltaTable(uri), {}
         for path in opened.file_uris():
@@ -229,7 +229,7 @@ def said(shell: Shell, line: str) -> str:
 
 def rescued(root: Path) -> list[str]:
     """Return the rescued data of the rows that count."""
-    rows = Lake(str(root)).rows(
+    rows = Catalog(str(root)).rows(
         "SELECT rescued_data FROM bronze.transactions "
         "QUALIFY batch_id = max(batch_id) OVER (PARTITION BY business_date, source_file)"
     )
@@ -241,7 +241,7 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
     root = checkout.root / ".lakehouse"
     before = tables(root)
     received = "SELECT source_file, source_record, Quantity, InvoiceDate FROM bronze.transactions WHERE batch_id = 1"
-    lost = Lake(str(root)).rows(received)
+    lost = Catalog(str(root)).rows(received)
     checkout.run(Command("lakehouse contract propose"))
     said(checkout, "lakehouse contract accept proposal-transactions.yaml --column Channel")
 
@@ -254,10 +254,10 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
         before["bronze.transactions"][1][f"business_date={FIRST}"]
         == (after["bronze.transactions"][1][f"business_date={FIRST}"])
     )
-    assert Lake(str(root)).rows(received) == lost
+    assert Catalog(str(root)).rows(received) == lost
     assert sorted(json.loads(text)["TillNo"] for text in rescued(root)) == ["0", "1", "2", "3"]
     assert not any("Channel" in text for text in rescued(root))
-    silver = Lake(str(root)).rows(
+    silver = Catalog(str(root)).rows(
         "SELECT invoice_no, business_date::VARCHAR AS day, channel FROM silver.transactions WHERE channel IS NOT NULL"
     )
     assert sorted((row["invoice_no"], row["day"], row["channel"]) for row in silver) == [
@@ -273,7 +273,7 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
 
     said(checkout, "lakehouse contract accept proposal-transactions.yaml")
     assert rescued(root) == []
-    tills = Lake(str(root)).rows("SELECT till_no FROM silver.transactions WHERE till_no IS NOT NULL ORDER BY ALL")
+    tills = Catalog(str(root)).rows("SELECT till_no FROM silver.transactions WHERE till_no IS NOT NULL ORDER BY ALL")
     assert [row["till_no"] for row in tills] == [0, 1, 2, 3]
     assert "Everything adds up." in checkout.output("lakehouse reconcile --strict")
 
@@ -283,7 +283,7 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
 def test_an_acceptance_that_dies_after_the_edits_is_completed(checkout, completed_by):
     root = checkout.root / ".lakehouse"
     checkout.run(Command("lakehouse contract propose"))
-    dies = "import lakehouse.cli.draining as d, os; d.bring_to_gold = lambda _: os._exit(9)"
+    dies = "import lakehouse.cli.progress as d, os; d.bring_to_gold = lambda _: os._exit(9)"
     dies += "; import lakehouse.cli.main, sys"
     starts = "sys.argv = ['lakehouse', 'contract', 'accept', 'proposal-transactions.yaml']; lakehouse.cli.main.main()"
     checkout.output(f'PYTHONPATH="$PWD" python -c "{dies}; {starts}"; test $? -eq 9')
@@ -291,7 +291,9 @@ def test_an_acceptance_that_dies_after_the_edits_is_completed(checkout, complete
     assert '"Channel",' in (checkout.root / "lakehouse_assets/bronze/transactions.py").read_text()
     said(checkout, completed_by)
     assert rescued(root) == []
-    values = Lake(str(root)).rows("SELECT count(channel) AS channels, count(till_no) AS tills FROM silver.transactions")
+    values = Catalog(str(root)).rows(
+        "SELECT count(channel) AS channels, count(till_no) AS tills FROM silver.transactions"
+    )
     assert values == [{"channels": 2, "tills": 4}]
     assert "Everything adds up." in checkout.output("lakehouse reconcile --strict")
     assert "Nothing to do" in checkout.output("lakehouse contract accept proposal-transactions.yaml")

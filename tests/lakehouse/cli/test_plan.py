@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse_assets.gold import sales_by_region
 from tests.lakehouse.cli.conftest import lakehouse, land, sales_of
 
@@ -72,7 +72,7 @@ def planned(root: Path, *arguments: str) -> dict[str, list[str]]:
 def state(root: Path) -> dict[str, dict[str, object]]:
     """Return what tells one content of a partition from another: its files, or its rows where it has no files."""
     found: dict[str, dict[str, object]] = {}
-    lake = Lake(str(root))
+    lake = Catalog(str(root))
     for name in lake.names():
         if name.startswith("system."):
             continue

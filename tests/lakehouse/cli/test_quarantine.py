@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from tests.lakehouse.cli.conftest import lakehouse
 
 
@@ -42,7 +42,7 @@ def test_rows_are_shown_for_people_up_to_a_limit(ask):
 
 @pytest.mark.parametrize("command", [["list"], ["show"], ["discard", "--reason", "because"]])
 def test_a_day_that_is_none_is_one_sentence_and_no_table_is_asked(ask, monkeypatch, command):
-    monkeypatch.setattr(Lake, "connect", None)
+    monkeypatch.setattr(Catalog, "connect", None)
     refused = ask("quarantine", *command, "--day", "tomorrow")
     assert (refused.code, refused.err) == (1, "error: --day tomorrow: give a date like 2024-01-31\n")
 

@@ -334,11 +334,11 @@ def test_a_replay_that_dies_after_silvers_commit_is_completed(own_lake, place, c
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "place", ["lakehouse.cli.replaying.record_decisions", "lakehouse.orchestration.runner._bury_dead_runs"]
+    "place", ["lakehouse.cli.quarantine_replay.record_decisions", "lakehouse.orchestration.runner._fail_orphaned_runs"]
 )
 def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_lake, place):
     dies(own_lake, place, "quarantine", "release", *HELD, *WHY)
-    taken = place == "lakehouse.orchestration.runner._bury_dead_runs"
+    taken = place == "lakehouse.orchestration.runner._fail_orphaned_runs"
     assert lakehouse(own_lake, "run").code == (0 if taken else 3)
     assert lines_of(own_lake, "2024-01-03") == ((5, 5) if taken else (0, None))
     assert lakehouse(own_lake, "reconcile", "--strict").code == 0

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from examples.shop.answer_key import read_answer_key
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse_assets.bronze.clicks import clicks
 from lakehouse_assets.bronze.inventory import inventory
 from tests.contents import content_hashes
@@ -119,7 +119,7 @@ def write_fixes(path: Path, source: str, rows: list[dict], fixes: dict[str, dict
         writer.writerows({"id": row["id"], **fixes[row["id"]]} for row in rows)
 
 
-def write_sound_sources(lake: Lake, landing: Path, fixes: dict[tuple[str, int], dict[str, str]]) -> None:
+def write_sound_sources(lake: Catalog, landing: Path, fixes: dict[tuple[str, int], dict[str, str]]) -> None:
     """Write the files that would have come had the sources been right: bronze's newest records, corrected."""
     newest = {}
     for file in sorted(lake.read("system.landing_files").to_pylist(), key=lambda file: file["batch_id"]):
@@ -190,7 +190,7 @@ def test_all_rows_fixed_and_replayed_make_the_lake_of_sound_sources(demo_lake, l
     rows = [row for row in rows if row["source_record"] is not None]
     fixes = corrections(rows)
     write_sound_sources(
-        Lake(str(lake_root)),
+        Catalog(str(lake_root)),
         tmp_path / "sound" / "landing",
         {(row["source_file"], row["source_record"]): fixes[row["id"]] for row in rows},
     )

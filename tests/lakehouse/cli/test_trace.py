@@ -11,11 +11,12 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
 from lakehouse.lineage.trace import Tracer, key_of
+from lakehouse.project import Lakehouse
 from lakehouse.publication.publish import publish_derived
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import newest_lines
@@ -169,7 +170,7 @@ def test_a_stock_level_leads_to_what_has_moved_its_product_by_then(own_lake):
 def test_a_row_of_silver_leads_to_its_record(ask, small_lake):
     line = next(
         row["line_id"]
-        for row in Lake(str(small_lake.root)).read("silver.transactions").to_pylist()
+        for row in Catalog(str(small_lake.root)).read("silver.transactions").to_pylist()
         if row["invoice_no"] == "010002"
     )
     found = ask("trace", "silver.transactions", "--key", f"line_id={line}", "--verify", "--json")
@@ -279,13 +280,13 @@ def test_where_a_key_is_derived_and_inputs_are_several_whole_partitions_are_behi
     settings = Settings(root=str(lake_root), landing=str(lake_root / "landing"))
     terms = Terms("gold.letters", Letters, Policy(("business_date", "letter")), "business_date")
     table = ContractTable("gold", "letters", "", "team:test", "business_date", __file__, 1, terms, letters)
-    of_lake = Recomputation.of(settings)
+    of_lake = Lakehouse.open(settings=settings).recomputation
     again = Recomputation(of_lake.engine, {**of_lake.tables, "gold.letters": table})
     when = day(1).replace(2024, 1, 1)
     inputs = again.inputs(table, [when])
     assert publish_derived(again.engine, terms, letters(**inputs), [when], run_id="run").held == {}
 
-    tracer = Tracer(again, newest_lines(Lake(str(lake_root))))
+    tracer = Tracer(again, newest_lines(Catalog(str(lake_root))))
     traced = tracer.trace(*tracer.row("gold.letters", {"letter": "L"}))
 
     assert [(each.table.full_name, each.rows.num_rows, each.by) for each in traced.levels()] == [
@@ -310,7 +311,7 @@ def test_every_cell_of_ten_random_rows_of_the_real_days_verifies_and_a_tampered_
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")  # noqa: T201 - which rows were taken
     chance = random.Random(seed)  # noqa: S311 - a test's choice, not a secret
-    written = Lake(str(lake_root)).names()
+    written = Catalog(str(lake_root)).names()
     tables = [table for table in find_tables() if table.layer == "gold" and table.full_name in written]
     tables = [table for table in tables if rows_of(lake_root, table)]
     assert len(tables) >= 10
@@ -329,7 +330,7 @@ def test_every_cell_of_ten_random_rows_of_the_real_days_verifies_and_a_tampered_
 
 
 def rows_of(root, table):
-    return Lake(str(root)).read(table.full_name).to_pylist()
+    return Catalog(str(root)).read(table.full_name).to_pylist()
 
 
 def figures_of(table, row):

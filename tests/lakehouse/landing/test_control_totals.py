@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.landing.control_totals import ControlTotals, announced
 from lakehouse.landing.zone import open_landing
 from tests.line import Line
@@ -41,7 +41,7 @@ def write(line: Line, content: bytes) -> None:
 
 
 def rows(line: Line, table: str) -> list[dict[str, Any]]:
-    return Lake(str(line.landing.parent)).read(table).to_pylist()
+    return Catalog(str(line.landing.parent)).read(table).to_pylist()
 
 
 def refusals(line: Line) -> list[str]:

@@ -11,7 +11,7 @@ from dagster._utils.concurrency import ConcurrencySlotStatus
 
 from lakehouse.ingestion.batches import Ingestion
 from lakehouse.orchestration.instance.home import open_instance
-from lakehouse.orchestration.runner import drain, restate
+from lakehouse.orchestration.runner import backfill, run_until_idle
 from sensors import landing
 from tests.line import Line, bad_lines, days, good_lines
 from tests.scenario import csv_bytes, day, drop, rows, sale
@@ -60,7 +60,7 @@ def test_a_corrected_file_publishes_its_day_with_no_manual_step(ten_days):
 
 def test_partitions_made_again_with_the_same_rows_change_nothing_that_is_made_of_them(ten_days):
     before = {table: ten_days.files(table) for table in ten_days.versions()}
-    done = restate(ten_days.defs, ten_days.instance, {"silver.transactions": days([2, 3, 9])})
+    done = backfill(ten_days.defs, ten_days.instance, {"silver.transactions": days([2, 3, 9])})
     assert done.errors == []
     silver = [(run.first, run.last) for run in done.runs if run.tables == ("silver.transactions",)]
     assert silver == [("2011-03-02", "2011-03-03"), ("2011-03-09", "2011-03-09")]
@@ -71,7 +71,7 @@ def test_partitions_made_again_with_the_same_rows_change_nothing_that_is_made_of
     assert {table: files for table, files in after.items() if table.startswith(("bronze.", "gold."))} == {
         table: files for table, files in before.items() if table.startswith(("bronze.", "gold."))
     }
-    assert restate(ten_days.defs, ten_days.instance, {}).runs == []
+    assert backfill(ten_days.defs, ten_days.instance, {}).runs == []
 
 
 def test_a_second_drain_runs_and_commits_nothing(ten_days):
@@ -138,7 +138,7 @@ def test_a_crash_between_append_and_report_loses_nothing(ten_days, monkeypatch, 
             patched.setattr(Ingestion, "confirm", die)
         else:
             patched.setattr("lakehouse.orchestration.asset_factory._report_ingested", die)
-        drained = drain(ten_days.defs, ten_days.lakehouse, ten_days.sources, ten_days.instance)
+        drained = run_until_idle(ten_days.defs, ten_days.settings, ten_days.sources, ten_days.instance)
     assert [(failure.table, failure.message) for failure in drained.errors] == [
         ("bronze.transactions", "RuntimeError: died")
     ]

@@ -14,7 +14,7 @@ from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.publish import unreported
 from lakehouse.publication.scd2 import UNKNOWN
 from tests.conftest import ENGINES, requested_engine
-from tests.members import HISTORY, LAYOUTS, TERMS, Change, Lake, Sighting, at, due, table_of, versions_in
+from tests.members import HISTORY, LAYOUTS, TERMS, Catalog, Change, Sighting, at, due, table_of, versions_in
 from tests.scenario import day, rows
 
 on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -28,8 +28,8 @@ def engine(request, lake_root, monkeypatch):
 
 
 @pytest.fixture
-def lake(engine) -> Lake:
-    return Lake(engine)
+def lake(engine) -> Catalog:
+    return Catalog(engine)
 
 
 def members(lake, *days, **rows_by_table):
@@ -240,7 +240,7 @@ class World:
             return Sighting(dice.choice([member, member, None]), time, table)
         return Change(member, dice.choice(["x", "y", None]), dice.choice([0, None]), time, dice.choice([None, True]))
 
-    def put(self, lake: Lake) -> None:
+    def put(self, lake: Catalog) -> None:
         """Write the tables as they are now."""
         every = tuple(self._day(0, number) for number in range(ORDERS * DAYS))
         for name, layout in LAYOUTS.items():

@@ -7,6 +7,7 @@ import dataclasses
 import pyarrow as pa
 import pytest
 
+from lakehouse.corrections.replay import judged_again
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.publication.publish import publish_received
 from lakehouse.quarantine.decisions import (
@@ -21,7 +22,6 @@ from lakehouse.quarantine.decisions import (
     heed,
     record_decisions,
 )
-from lakehouse.quarantine.replay import judged_again
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
 from tests.conftest import ENGINES, requested_engine

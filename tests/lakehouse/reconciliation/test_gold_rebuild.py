@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.contracts.contract import arrow_schema, spark_schema
 from lakehouse.engines.base import Engine
 from lakehouse.publication.digests import fitted
@@ -168,7 +168,7 @@ def content(key: str, records: list[Record]) -> bytes:
 
 def held(root: Path) -> dict[str, str]:
     """Return the content of every gold table of a lake."""
-    lake = Lake(str(root))
+    lake = Catalog(str(root))
     written = {name for name in lake.names() if name in GOLD}
     return {name: content_hash(as_declared(name, lake.read(name) if name in written else None)) for name in GOLD}
 
@@ -190,7 +190,7 @@ def rebuilt(folder: Path, files: Files) -> dict[str, str]:
                 if days:
                     rows = engine.read(bronze.full_name)
                     publish_received(engine, table.terms, table.transform, rows, sorted(days), run_id="rebuild")
-                found = Lake(str(folder)).read(name) if days else None
+                found = Catalog(str(folder)).read(name) if days else None
             else:
                 inputs = {each: as_declared(of) if of == name else make(of) for each, of in table.inputs.items()}
                 frames = {each: as_frame(engine, table.inputs[each], rows) for each, rows in inputs.items()}

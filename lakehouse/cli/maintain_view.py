@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.cli.console import FAILED, OK, err, number, out, print_json, table, text_of_time
+from lakehouse.cli.console import FAILED, OK, err, number, out, print_json, table
+from lakehouse.text import text_of_time
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lakehouse.delta.model import Commit, Description, Partition, Restoration, Rewritten, Vacuumed
-    from lakehouse.planning.downstream import Rebuild
 
 _SHOWN_PARTITIONS = 20
 _UNIT = 1024
@@ -109,7 +109,7 @@ def _by(commit: Commit) -> str:
     return f"lakehouse {kept['command']}" if "command" in kept else escape(commit.engine)
 
 
-def print_restoration(plan: Restoration, restored: int | None, follow: Sequence[Rebuild]) -> None:
+def print_restoration(plan: Restoration, restored: int | None, follow: Sequence[Mapping[str, Any]]) -> None:
     """Tell what a restore has done, or would do, and what must follow it."""
     console = out()
     made = table("partition", "#rows now", f"#rows at version {plan.version}")
@@ -141,7 +141,7 @@ def print_restoration(plan: Restoration, restored: int | None, follow: Sequence[
     _print_rebuilds(console, plan.table, follow)
 
 
-def _print_rebuilds(console: Console, name: str, follow: Sequence[Rebuild]) -> None:
+def _print_rebuilds(console: Console, name: str, follow: Sequence[Mapping[str, Any]]) -> None:
     if not follow:
         return
     console.print(
@@ -150,8 +150,8 @@ def _print_rebuilds(console: Console, name: str, follow: Sequence[Rebuild]) -> N
         soft_wrap=True,
     )
     for each in follow:
-        console.print(f"  {each.table} {each.first} to {each.last}", soft_wrap=True)
-        console.print(f"    {escape(each.command)}", soft_wrap=True, style="dim")
+        console.print(f"  {each['table']} {each['first']} to {each['last']}", soft_wrap=True)
+        console.print(f"    {escape(each['command'])}", soft_wrap=True, style="dim")
 
 
 def print_description(found: Description) -> None:

@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.reader import Lake
-from lakehouse.cli.console import JsonFlag, cell, out, plain, print_json
-from lakehouse.cli.fixing import contract_table, sources_of
+from lakehouse.catalog.reader import Catalog
+from lakehouse.cli.console import JsonFlag, out, print_json
+from lakehouse.cli.quarantine_fix import contract_table, sources_of
+from lakehouse.corrections.rows import Selection, bronze_record, decisions_on, is_unread, quarantined, where_it_stands
 from lakehouse.ingestion.bronze_rows import METADATA
-from lakehouse.quarantine.rows import Selection, bronze_record, decisions_on, is_unread, quarantined, where_it_stands
 from lakehouse.settings import Settings
+from lakehouse.text import cell, plain
 
 _KINDS = {
     "record": "the landing reader could not read the record: {told}",
@@ -35,7 +36,7 @@ def explain(
 
     * `lakehouse quarantine explain 3f2a9c01b7de`
     """
-    lake = Lake(Settings.load().root)
+    lake = Catalog(Settings.load().root)
     (row,) = quarantined(lake, Selection(ids=[row_id], status="all"))
     made = contract_table(row["table_name"])
     (bronze,) = made.inputs.values()

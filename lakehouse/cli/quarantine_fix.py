@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, OK, CommandError, JsonFlag, how_many, number, out, print_json, table
+from lakehouse.corrections.rows import Selection, is_unread, quarantined, where_it_stands
+from lakehouse.project import Lakehouse
 from lakehouse.quarantine.decisions import FIX, Decision, Place, decisions_about, record_decisions
-from lakehouse.quarantine.rows import Selection, is_unread, quarantined, where_it_stands
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def fix(  # noqa: PLR0913 - its options
     if bool(sets) == (file is not None):
         raise CommandError("say what to correct: either --set column=value, or --file fixes.csv")
     settings = Settings.load()
-    lake = Lake(settings.root)
+    lake = Catalog(settings.root)
     if file is not None:
         asked = _of_file(lake, file)
     else:
@@ -136,7 +137,7 @@ def judged_corrections(
     Raises:
         CommandError: a column is unknown, or a record cannot be fixed that way.
     """
-    from lakehouse.quarantine.replay import judged_again
+    from lakehouse.corrections.replay import judged_again
 
     corrections: dict[Place, Correction] = {}
     for name, of_table in _by_table(asked).items():
@@ -164,10 +165,11 @@ def judged_corrections(
 def contract_tables() -> dict[str, ContractTable]:
     """Return the silver tables that rows are rejected from, by name."""
     from lakehouse.tables.declarations import ContractTable
-    from lakehouse_assets.definitions import find_tables
 
     return {
-        made.full_name: made for made in find_tables() if isinstance(made, ContractTable) and made.layer == "silver"
+        name: made
+        for name, made in Lakehouse.open().tables.items()
+        if isinstance(made, ContractTable) and made.layer == "silver"
     }
 
 
@@ -197,9 +199,7 @@ def sources_of_all() -> list[str]:
 
 def engine_of(settings: Settings) -> Engine:
     """Return the engine that the settings name."""
-    from resources.lakehouse import Lakehouse
-
-    return Lakehouse.of(settings).engine
+    return Lakehouse.open(settings=settings).engine
 
 
 def _by_table(
@@ -250,7 +250,7 @@ def _refuse_hopeless(made: ContractTable, row: Mapping[str, Any], corrected: Map
         )
 
 
-def _of_file(lake: Lake, path: Path) -> list[tuple[Mapping[str, Any], Mapping[str, str]]]:
+def _of_file(lake: Catalog, path: Path) -> list[tuple[Mapping[str, Any], Mapping[str, str]]]:
     """Read a file of fixes: rows by id, or by file and record, and the columns to correct."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:

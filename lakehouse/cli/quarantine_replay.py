@@ -16,18 +16,20 @@ import typer
 from rich.markup import escape
 
 from lakehouse.catalog.ledger_views import NEWEST_LINES, HeldDay, held_days
-from lakehouse.catalog.reader import Lake
+from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, HELD, OK, CommandError, JsonFlag, how_many, out, print_json
-from lakehouse.cli.draining import alone, left_unfinished, make_again
-from lakehouse.cli.fixing import By, Ids, Reason, Where, contract_table, engine_of, sources_of_all
+from lakehouse.cli.progress import watched
+from lakehouse.cli.quarantine_fix import By, Ids, Reason, Where, contract_table, engine_of, sources_of_all
 from lakehouse.cli.run import print_failures, print_held
+from lakehouse.corrections.rows import Selection, day_of, quarantined
+from lakehouse.orchestration.run_lock import alone
+from lakehouse.project import Lakehouse
 from lakehouse.quarantine.decisions import DISCARD, RELEASE, Decision, Place, decisions_about, record_decisions
-from lakehouse.quarantine.rows import Selection, day_of, quarantined
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
-    from lakehouse.orchestration.runner import Drained
+    from lakehouse.orchestration.runner import RunReport
     from lakehouse.tables.declarations import ContractTable
 
 _Table = Annotated[str | None, typer.Option("--table", help="Only rows for this table.")]
@@ -47,12 +49,12 @@ def replay(*, table_name: _Table = None, day: _Day = None, ids: Ids = None, as_j
     * `lakehouse quarantine replay --table silver.transactions --day 2024-01-04`
     """
     settings = Settings.load()
-    rows = quarantined(Lake(settings.root), Selection(table_name, day, ids=ids or ()))
-    if not rows and not left_unfinished(settings):
+    rows = quarantined(Catalog(settings.root), Selection(table_name, day, ids=ids or ()))
+    if not rows and not Lakehouse.open(settings=settings).runner.pending():
         _say(as_json, _NOTHING, "0 rows: nothing is open.")
         raise typer.Exit(OK)
     with alone(settings):
-        left = left_unfinished(settings)
+        left = Lakehouse.open(settings=settings).runner.pending()
         ready = _ready(engine_of(settings), rows)
         for name, days in left.items():
             ready[name] = sorted({*ready.get(name, ()), *days})
@@ -84,7 +86,7 @@ def discard(
     selection = Selection(table_name, day, rule, ids or (), where, sources=sources_of_all() if where else ())
     if selection.is_everything:
         raise CommandError("say which rows: --id, --where, --rule, --day or --table")
-    rows = quarantined(Lake(settings.root), selection)
+    rows = quarantined(Catalog(settings.root), selection)
     if not rows:
         raise CommandError("no open row is meant by that; `lakehouse quarantine show` shows them")
     decided_by = by or getpass.getuser()
@@ -114,26 +116,26 @@ def release(
     settings = Settings.load()
     business_date = day_of(day)
     made = contract_table(table_name)
-    lake = Lake(settings.root)
+    lake = Catalog(settings.root)
     if _held(lake, table_name, business_date) is None:
         raise CommandError(f"{table_name} {day} is not held, so that there is nothing to release")
     with alone(settings):
         decision = _release(lake, made, business_date, reason, by or getpass.getuser())
         engine = engine_of(settings)
-        drained = make_again(settings, {table_name: [day]}, lambda: record_decisions(engine, [decision]))
+        report = _backfill(settings, {table_name: [day]}, lambda: record_decisions(engine, [decision]))
     still = _held(lake, table_name, business_date)
     if as_json:
-        print_json({"released": still is None, "reason": still.reason if still else None, "runs": drained.runs})
+        print_json({"released": still is None, "reason": still.reason if still else None, "runs": report.runs})
     elif still is None:
         out().print(escape(f"{table_name} {day} is published, by the decision of {decision.decided_by}."))
     else:
         print_held([still])
         out().print("That is nothing that can be waved through: send a corrected file, or mend the table's function.")
-    print_failures(drained)
-    raise typer.Exit(FAILED if drained.errors else OK if still is None else HELD)
+    print_failures(report)
+    raise typer.Exit(FAILED if report.errors else OK if still is None else HELD)
 
 
-def _release(lake: Lake, made: ContractTable, day: dt.date, reason: str, by: str) -> Decision:
+def _release(lake: Catalog, made: ContractTable, day: dt.date, reason: str, by: str) -> Decision:
     """Return the release of what a held day's newest audit has judged, and of nothing that came later."""
     name, (bronze,) = made.full_name, made.inputs.values()
     audits = lake.rows(
@@ -166,13 +168,13 @@ def _release(lake: Lake, made: ContractTable, day: dt.date, reason: str, by: str
     )
 
 
-def _held(lake: Lake, table: str, day: dt.date) -> HeldDay | None:
+def _held(lake: Catalog, table: str, day: dt.date) -> HeldDay | None:
     return next((held for held in held_days(lake) if (held.table, held.business_date) == (table, day)), None)
 
 
 def _ready(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the partitions in which some of the rows would not be rejected any more."""
-    from lakehouse.quarantine.replay import judged_again
+    from lakehouse.corrections.replay import judged_again
 
     ready = []
     places = defaultdict(list)
@@ -209,8 +211,8 @@ def _make_again(
     as_json: bool,
 ) -> None:
     """Make partitions again and say what became of their open rows."""
-    lake, begun = Lake(settings.root), dt.datetime.now(tz=dt.UTC)
-    drained = make_again(settings, partitions, decide)
+    lake, begun = Catalog(settings.root), dt.datetime.now(tz=dt.UTC)
+    report = _backfill(settings, partitions, decide)
     closed = Counter(
         row["status"]
         for row in quarantined(lake, Selection(status="all"))
@@ -221,17 +223,24 @@ def _make_again(
     days = how_many(sum(map(len, partitions.values())), "day")
     _say(
         as_json,
-        {"rows": closed[what], "closed": dict(closed), "partitions": partitions, "held": held, **_runs(drained)},
-        f"{told}; {days} made again, in {how_many(len(drained.runs), 'run')}.",
+        {"rows": closed[what], "closed": dict(closed), "partitions": partitions, "held": held, **_runs(report)},
+        f"{told}; {days} made again, in {how_many(len(report.runs), 'run')}.",
     )
     if not as_json:
         print_held(held)
-    print_failures(drained)
-    raise typer.Exit(FAILED if drained.errors else HELD if held else OK)
+    print_failures(report)
+    raise typer.Exit(FAILED if report.errors else HELD if held else OK)
 
 
-def _runs(drained: Drained) -> dict[str, Any]:
-    return {"runs": drained.runs, "errors": drained.errors}
+def _backfill(settings: Settings, partitions: Mapping[str, Collection[str]], decide: Callable[[], None]) -> RunReport:
+    with watched() as (progress, should_stop):
+        return Lakehouse.open(settings=settings).runner.backfill(
+            partitions, decide=decide, progress=progress, should_stop=should_stop
+        )
+
+
+def _runs(report: RunReport) -> dict[str, Any]:
+    return {"runs": report.runs, "errors": report.errors}
 
 
 def _say(as_json: bool, data: Mapping[str, Any], sentence: str) -> None:  # noqa: FBT001 - the flag of the command

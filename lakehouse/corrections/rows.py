@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakehouse.catalog.ledger_views import QUARANTINE, QUARANTINED
-from lakehouse.catalog.reader import Lake, qualified, rows
-from lakehouse.cli.console import CommandError
+from lakehouse.catalog.reader import Catalog, qualified, rows
 from lakehouse.delta.system_tables import DECISIONS
+from lakehouse.errors import RequestError
 from lakehouse.quarantine.decisions import Place
 
 STATUSES = ("open", "replayed", "discarded", "superseded", "all")
@@ -46,11 +46,11 @@ class Selection:
         return not any((self.table, self.day, self.rule, self.ids, self.where))
 
 
-def quarantined(lake: Lake, selection: Selection) -> list[dict[str, Any]]:
+def quarantined(lake: Catalog, selection: Selection) -> list[dict[str, Any]]:
     """Return the chosen rows in the order of table, day, file and record, with ``id`` and the values as data.
 
     Raises:
-        CommandError: the lake is empty, an id names no row, or the condition is none.
+        RequestError: the lake is empty, an id names no row, or the condition is none.
     """
     found = _asked(lake, selection, "*", "ORDER BY table_name, business_date, source_file, source_record NULLS FIRST")
     for row in found:
@@ -59,7 +59,7 @@ def quarantined(lake: Lake, selection: Selection) -> list[dict[str, Any]]:
     return _all_found(_satisfying(found, selection), selection)
 
 
-def counted(lake: Lake, selection: Selection) -> list[dict[str, Any]]:
+def counted(lake: Catalog, selection: Selection) -> list[dict[str, Any]]:
     """Count the chosen rows by table, day and rule; a row that broke two rules is counted under both."""
     columns = 'table_name AS "table", business_date, unnest(rules) AS rule, verdict, status'
     found = _asked(lake, selection, columns, "")
@@ -67,13 +67,13 @@ def counted(lake: Lake, selection: Selection) -> list[dict[str, Any]]:
     return [{**dict(key), "rows": rows} for key, rows in sorted(counts.items())]
 
 
-def _asked(lake: Lake, selection: Selection, columns: str, order: str) -> list[dict[str, Any]]:
+def _asked(lake: Catalog, selection: Selection, columns: str, order: str) -> list[dict[str, Any]]:
     if selection.status not in STATUSES:
-        raise CommandError(f"--status {selection.status}: there are {', '.join(STATUSES)}")
+        raise RequestError(f"--status {selection.status}: there are {', '.join(STATUSES)}")
     day = None if selection.day is None else day_of(selection.day)
     names = lake.names()
     if not names:
-        raise CommandError(f"there are no tables under {lake.root} yet; `lakehouse run` makes them")
+        raise RequestError(f"there are no tables under {lake.root} yet; `lakehouse run` makes them")
     if QUARANTINE not in names:
         return []
     sql = f"""
@@ -125,7 +125,7 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
         hint = (
             f"give one condition, such as \"Quantity = 'six'\"; columns: {', '.join([*found[0], *received.values()])}"
         )
-        raise CommandError(f"--where {selection.where}: {str(error).strip().partition(chr(10))[0]}; {hint}") from error
+        raise RequestError(f"--where {selection.where}: {str(error).strip().partition(chr(10))[0]}; {hint}") from error
     return [found[place] for (place,) in sorted(places)]
 
 
@@ -134,7 +134,7 @@ def _all_found(found: list[dict[str, Any]], selection: Selection) -> list[dict[s
     missing = sorted({*selection.ids} - {row["id"] for row in found})
     if missing:
         kind = "" if selection.status == "all" else f"{selection.status} "
-        raise CommandError(f"no {kind}row has the id {', '.join(missing)}; `lakehouse quarantine show` tells the ids")
+        raise RequestError(f"no {kind}row has the id {', '.join(missing)}; `lakehouse quarantine show` tells the ids")
     return found
 
 
@@ -163,7 +163,7 @@ def where_it_stands(row: Mapping[str, Any]) -> str:
     return f"{row['source_file']} {record}"
 
 
-def decisions_on(lake: Lake, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def decisions_on(lake: Catalog, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return every decision about a row and the releases of its day, oldest first."""
     if DECISIONS.name not in lake.names():
         return []
@@ -180,7 +180,7 @@ def decisions_on(lake: Lake, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def bronze_record(lake: Lake, bronze: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
+def bronze_record(lake: Catalog, bronze: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the record as bronze has it; None where it is not there any more."""
     sql = f"""
         SELECT * FROM {bronze} WHERE business_date = ? AND source_file = ? AND source_version = ?
@@ -195,4 +195,4 @@ def day_of(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"--day {text}: give a date like 2024-01-31") from None
+        raise RequestError(f"--day {text}: give a date like 2024-01-31") from None

@@ -1,4 +1,4 @@
-"""Requests that are made again: for runs that died, or failed, before they had taken their files and reported them.
+"""Retries: requests for runs that died, or failed, before they had taken their files and reported them.
 
 Belongs here: what the landing sensor must remember beyond new objects. Dagster drops a request whose run key it has
 seen, even if that run failed, so every attempt has a key of its own.
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from lakehouse.ingestion.batches import open_ingestion
 from lakehouse.ingestion.staging import Source
 from lakehouse.orchestration.landing_requests import ASKED, LandingRequest
-from resources.lakehouse import Lakehouse
+from lakehouse.settings import Settings
 
 ATTEMPTS = 6
 FIRST_PAUSE = dt.timedelta(seconds=30)
@@ -24,19 +25,19 @@ _FAILED_RUNS = 20
 
 
 def interrupted(
-    lakehouse: Lakehouse, sources: Sequence[Source], instance: dg.DagsterInstance, *, alone: bool
+    settings: Settings, sources: Sequence[Source], instance: dg.DagsterInstance, *, alone: bool
 ) -> list[LandingRequest]:
     """Return a request for each source whose last ingestion died before it had reported its days.
 
     Args:
-        lakehouse: the lakehouse.
+        settings: which lakehouse.
         sources: its sources.
         instance: knows what became of the run that wrote the manifest.
         alone: nobody else runs, so a run that seems to be under way is dead.
     """
     requests = []
     for source in sources:
-        manifest = lakehouse.ingestion(source).interrupted()
+        manifest = open_ingestion(settings, source).interrupted()
         if manifest is None:
             continue
         run = instance.get_run_by_id(manifest.run_id)

@@ -11,7 +11,7 @@ from lakehouse.ingestion import batches as ingestion
 from lakehouse.ingestion import staging
 from lakehouse.orchestration import asset_factory as assets
 from lakehouse.orchestration.landing_requests import ASKED
-from sensors.repeats import ATTEMPTS, FIRST_PAUSE, failed, interrupted
+from lakehouse.orchestration.retries import ATTEMPTS, FIRST_PAUSE, failed, interrupted
 from tests.line import Line
 from tests.scenario import day
 
@@ -95,9 +95,9 @@ def test_a_recovery_that_dies_is_asked_for_under_another_key(line, monkeypatch):
     monkeypatch.setattr(ingestion.Ingestion, "confirm", lambda _self: None)  # nothing removes the manifest
     dead = run_asked(line)
 
-    (first,) = interrupted(line.lakehouse, line.sources, line.instance, alone=False)
+    (first,) = interrupted(line.settings, line.sources, line.instance, alone=False)
     run_asked(line, first.asked)
-    (second,) = interrupted(line.lakehouse, line.sources, line.instance, alone=False)
+    (second,) = interrupted(line.settings, line.sources, line.instance, alone=False)
 
     assert first.run_key == f"recover:{dead.run_id}"
     assert second.run_key != first.run_key

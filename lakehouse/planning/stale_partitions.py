@@ -1,0 +1,57 @@
+"""The partitions that a request means: by name, or all whose result differs under the current code."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import RequestError
+from lakehouse.reconciliation.strict import newest_lines, tallies_that_differ
+from lakehouse.tables.calendars import partition_of
+from lakehouse.tables.declarations import ContractTable, SideTable
+
+if TYPE_CHECKING:
+    from lakehouse.catalog.reader import Catalog
+    from lakehouse.reconciliation.recompute import Recomputation
+    from lakehouse.tables.declarations import Table
+
+
+def partition_keys(
+    tables: Mapping[str, Table], start_date: dt.date, today: dt.date, days: Iterable[tuple[str, dt.date]]
+) -> dict[str, list[str]]:
+    """Return partition keys by table; any day of a week or month stands for it.
+
+    Raises:
+        RequestError: there is no such table, or its calendar has no such day.
+    """
+    known = [name for name, table in tables.items() if not isinstance(table, SideTable)]
+    found: dict[str, list[str]] = {}
+    for name, day in days:
+        if name not in known:
+            raise RequestError(f"there is no table {name}", hint=f"give one of {', '.join(known)}")
+        column = tables[name].partition_column
+        if not partition_of(column, start_date) <= partition_of(column, day) <= today:
+            raise RequestError(f"{name} has no partition for {day}: the calendar goes from {start_date} to today")
+        found.setdefault(name, []).append(partition_of(column, day).isoformat())
+    return found
+
+
+def stale_partitions(catalog: Catalog, recomputation: Recomputation) -> dict[str, list[str]]:
+    """Return the partitions, by table, whose rows differ from what the current code computes from the same inputs.
+
+    Only rows are compared, never versions of code: a rewritten function with the same result changes nothing, and a
+    function whose helper was changed may.
+    """
+    lines = newest_lines(catalog)
+    found: dict[str, list[str]] = {}
+    for table in recomputation.tables.values():
+        if not isinstance(table, ContractTable):
+            continue
+        judged = lines.get(table.full_name, {})
+        there, due = recomputation.there(table), recomputation.due(table, judged)
+        off = {each for each in {*there, *judged} if there.get(each) != due.contents.get(each)}
+        off |= {day for day, *_ in tallies_that_differ(due, judged)}
+        if off:
+            found[table.full_name] = [str(each) for each in sorted(off)]
+    return found

@@ -1,0 +1,238 @@
+"""The lakehouse as one object: what can be asked of it and done to it, for every face.
+
+Belongs here: putting rooms together for a caller. A method takes plain values, returns dataclasses, Arrow tables or
+frames, and raises ``LakehouseError``; what it does is in the room that it calls. Faces parse, call and render.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.application import Application, find_application
+from lakehouse.catalog.reader import Catalog
+from lakehouse.errors import RequestError
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lakehouse.catalog.table_rows import TableRows
+    from lakehouse.engines.base import Engine
+    from lakehouse.orchestration.local_runner import LocalRunner
+    from lakehouse.orchestration.runner import Progress, RunReport
+    from lakehouse.orchestration.simulation import NewFile, Simulation
+    from lakehouse.reconciliation.recompute import Recomputation
+    from lakehouse.tables.declarations import Table
+
+
+class Lakehouse:
+    """A lakehouse: its settings, its tables, and everything that can be asked of them.
+
+    Nothing is opened before it is needed, and an engine starts only where rows are computed. Safe from any thread.
+
+    Attributes:
+        settings: where it is and what computes it.
+        application: the project that declares its tables.
+    """
+
+    def __init__(self, settings: Settings, application: Application, tables: Sequence[Table] | None = None) -> None:
+        """Take what ``open`` has found; without tables, every one of the project."""
+        self.settings = settings
+        self.application = application
+        self._given = tables
+
+    @classmethod
+    def open(
+        cls,
+        root: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        tables: Sequence[Table] | None = None,
+    ) -> Lakehouse:
+        """Open a lakehouse; the environment says what is not given.
+
+        Args:
+            root: where the lake is, unless ``settings`` say it.
+            settings: every setting; those of the environment unless given.
+            tables: what it holds, with all that these tables read; every table of the project unless given.
+
+        Raises:
+            SettingsError: the environment or the root describes no usable lakehouse.
+            NoApplicationError: no project of tables is found from the current folder.
+        """
+        if settings is None:
+            settings = Settings.load() if root is None else Settings.load(root=str(root))
+        return cls(settings, find_application(Path.cwd()), tables)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The tables as they are now, for reading without an engine."""
+        return Catalog(self.settings.root)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; its session starts when a frame is first asked for."""
+        from lakehouse.engines.factory import engine_of
+
+        return engine_of(self.settings)
+
+    @cached_property
+    def runner(self) -> LocalRunner:
+        """What runs it in this process."""
+        from lakehouse.orchestration.local_runner import LocalRunner
+
+        return LocalRunner(self.settings, self.application, list(self.tables.values()))
+
+    @cached_property
+    def recomputation(self) -> Recomputation:
+        """Its tables, computed again from their inputs."""
+        from lakehouse.reconciliation.recompute import Recomputation
+
+        return Recomputation(self.engine, self.tables)
+
+    @cached_property
+    def tables(self) -> Mapping[str, Table]:
+        """What it holds, by full name."""
+        found = self.application.tables() if self._given is None else self._given
+        return {table.full_name: table for table in found}
+
+    @property
+    def source_names(self) -> list[str]:
+        """The sources it takes in."""
+        if self._given is None:
+            return self.application.source_names()
+        from lakehouse.tables.declarations import BronzeTable
+
+        return sorted(table.source.name for table in self.tables.values() if isinstance(table, BronzeTable))
+
+    def table(self, name: str) -> Table:
+        """Return a table by its full name, such as ``silver.transactions``.
+
+        Raises:
+            RequestError: there is none.
+        """
+        if name not in self.tables:
+            raise RequestError(f"there is no table {name}", hint=f"there are {', '.join(self.tables)}")
+        return self.tables[name]
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        *,
+        version: int | None = None,
+        as_of: dt.datetime | None = None,
+    ) -> TableRows:
+        """Return rows of a table, in whatever form is then asked for.
+
+        Args:
+            table: its full name; a system table works, too.
+            columns: those wanted; all unless given.
+            where: a condition in SQL over the table's columns, such as ``country = 'France' AND quantity > 6``.
+            version: the table's Delta version; the newest unless given.
+            as_of: the time whose version is read, instead.
+
+        Raises:
+            MissingTableError: the table was never written.
+            RequestError: it has no such version.
+        """
+        from lakehouse.catalog.table_rows import TableRows
+
+        catalog = Catalog(self.settings.root, version, as_of)
+        catalog.open(table)
+        return TableRows(catalog, table, tuple(columns or ()), where, lambda: self.engine)
+
+    def query(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        as_of: dt.datetime | None = None,
+    ) -> pa.Table:
+        """Return the result of one SQL query over the tables. It reaches nothing but them, and changes nothing."""
+        return Catalog(self.settings.root, version, as_of).query(sql, parameters)
+
+    def run(
+        self,
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> RunReport:
+        """Take in what has landed and bring it to gold until nothing is left to do.
+
+        Args:
+            progress: told of each run before it starts, and of what tables log.
+            should_stop: asked before and after each run.
+
+        Raises:
+            BusyError: another process runs this lakehouse.
+            StoppedError: ``should_stop`` said so; nothing is lost, and the next run goes on.
+        """
+        with self.runner.exclusively():
+            return self.runner.run(progress=progress, should_stop=should_stop)
+
+    def backfill(
+        self,
+        partitions: Mapping[str, Collection[str]],
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> RunReport:
+        """Compute partitions of some tables again, and what follows from them; what has landed is left alone.
+
+        Args:
+            partitions: partition keys by table, such as ``{"silver.transactions": ["2024-01-31"]}``.
+            progress: as for ``run``.
+            should_stop: as for ``run``.
+
+        Raises:
+            BusyError: another process runs this lakehouse.
+        """
+        with self.runner.exclusively():
+            return self.runner.backfill(partitions, progress=progress, should_stop=should_stop)
+
+    def partition_keys(self, days: Iterable[tuple[str, dt.date]]) -> dict[str, list[str]]:
+        """Return partition keys by table, for tables and days; any day of a week or month stands for it.
+
+        Raises:
+            RequestError: there is no such table, or its calendar has no such day.
+        """
+        from lakehouse.planning.stale_partitions import partition_keys
+
+        today = dt.datetime.now(tz=dt.UTC).date()
+        return partition_keys(self.tables, self.settings.start_date, today, days)
+
+    def stale_partitions(self) -> dict[str, list[str]]:
+        """Return the partitions, by table, whose result differs under the current functions, contracts and rules."""
+        from lakehouse.planning.stale_partitions import stale_partitions
+
+        return stale_partitions(self.catalog, self.recomputation)
+
+    def simulate(
+        self,
+        *,
+        files: Sequence[NewFile] = (),
+        partitions: Mapping[str, Collection[str]] | None = None,
+        progress: Callable[[Progress], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Simulation:
+        """Run on a copy of the lake, and return which partitions change there and how. The lake is only read.
+
+        Args:
+            files: landing files to take in, and none of the others that wait; without any, all that wait.
+            partitions: partition keys by table to compute again instead.
+            progress: as for ``run``.
+            should_stop: as for ``run``.
+
+        Raises:
+            RequestError: the Dagster home cannot be copied.
+        """
+        from lakehouse.orchestration.simulation import simulate
+
+        return simulate(self.runner, files=files, partitions=partitions, progress=progress, should_stop=should_stop)
