@@ -18,19 +18,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
-
-from lakehouse.contracts.contract import day_rules_of
-from lakehouse.delta.model import MissingTableError
-from lakehouse.delta.predicates import Predicate
-
-if TYPE_CHECKING:
-    from lakehouse.contracts.contract import Contract
-    from lakehouse.engines.base import Engine
+from typing import Literal
 
 DayAction = Literal["warn", "hold"]
 _WEEK = dt.timedelta(weeks=1)
-_ROWS = "_rows"
 KNOWN_FROM = 3
 """The number of earlier days of the same weekday from which a median of them says something."""
 
@@ -252,32 +243,6 @@ def hours(column: str, *, opens: int, closes: int, from_rows: int = 500, when_br
 def trailing(day: dt.date, rule: DayRule) -> list[dt.date]:
     """Return the earlier days that a rule compares a day with."""
     return [day - week * _WEEK for week in range(1, rule.looks_back + 1)]
-
-
-def earlier_figures(
-    engine: Engine, table: str, partition_column: str, contract: type[Contract], days: Sequence[dt.date]
-) -> dict[dt.date, Figures]:
-    """Return the figures of the published days that the contract's day rules compare some days with.
-
-    It is one query over those days of the table itself, and none for a contract whose rules do not look back.
-    """
-    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
-
-    rules = [rule for rule in day_rules_of(contract) if rule.looks_back]
-    wanted = {earlier for rule in rules for day in days for earlier in trailing(day, rule)}
-    if not wanted:
-        return {}
-    summed = list(dict.fromkeys(rule.summed for rule in rules if rule.summed))
-    try:
-        rows = engine.read(table, Predicate(partition_column, tuple(sorted(wanted))))
-    except MissingTableError:
-        return {}
-    sums = [F.sum(name).alias(name) for name in summed]
-    found = engine.collect(rows.groupBy(partition_column).agg(F.count(F.lit(1)).alias(_ROWS), *sums)).to_pylist()
-    return {
-        row[partition_column]: Figures(rows=row[_ROWS], sums={name: Decimal(row[name] or 0) for name in summed})
-        for row in found
-    }
 
 
 def _of_day(action: str) -> DayAction:

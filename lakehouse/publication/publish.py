@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lakehouse.contracts.contract import columns_of
-from lakehouse.contracts.partition_rules import earlier_figures
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
 from lakehouse.delta.predicates import Predicate, date_ranges
@@ -23,6 +22,7 @@ from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.publication.digests import digests
+from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.ledger import ledger_lines
 from lakehouse.publication.validation import judge_derived, judge_received
 from lakehouse.quarantine.decisions import Decided, Decision, Place, decisions_about, heed

@@ -16,13 +16,13 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts.contract import columns_of
-from lakehouse.contracts.partition_rules import earlier_figures
 from lakehouse.contracts.row_outcome import DIGEST, OUTCOME, PUBLISHED
 from lakehouse.contracts.rule_compiler import every_rule
 from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import Audit, HeldError
+from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.publish import judged_days
 from lakehouse.quarantine.decisions import Place
 from lakehouse.quarantine.table import OPEN, quarantined

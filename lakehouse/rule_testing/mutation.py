@@ -18,13 +18,14 @@ import pyarrow.compute as pc
 
 from lakehouse.contracts.casting import named
 from lakehouse.contracts.contract import columns_of, day_rules_of
-from lakehouse.contracts.partition_rules import KNOWN_FROM, earlier_figures, trailing
+from lakehouse.contracts.partition_rules import KNOWN_FROM, trailing
 from lakehouse.contracts.row_outcome import DIGEST, OUTCOME, RULES, WARNED
 from lakehouse.contracts.rule_compiler import every_rule
 from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.current_rows import current_rows
+from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.validation import judge_received
 from lakehouse.quarantine.decisions import decisions_about, heed
 from lakehouse.rule_testing.faults import KINDS, Received, faults_of

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
+from lakehouse.delta.system_tables import QUARANTINE
+from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, ParquetFormat
 from lakehouse.publication.scd2 import VALID_FROM, History
 from lakehouse.tables.calendars import DAILY
 
@@ -28,6 +30,27 @@ if TYPE_CHECKING:
     from lakehouse.ingestion.staging import Source
     from lakehouse.landing.reader import LandingFormat
 
+__all__ = [
+    "LAYERS",
+    "QUARANTINE",
+    "BronzeTable",
+    "ContractTable",
+    "CsvFormat",
+    "History",
+    "HistoryTable",
+    "JsonLinesFormat",
+    "ParquetFormat",
+    "Reads",
+    "SideTable",
+    "Table",
+    "Transform",
+    "bronze_table",
+    "gold_table",
+    "history_table",
+    "pool_of",
+    "side_table",
+    "silver_table",
+]
 LAYERS = ("bronze", "silver", "gold")
 Transform = Callable[..., "DataFrame"]
 

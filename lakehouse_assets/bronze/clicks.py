@@ -1,7 +1,6 @@
 """What visitors do in the web shop: one JSON line for each event, its nested context as received."""
 
-from lakehouse.landing.reader import JsonLinesFormat
-from lakehouse.tables.declarations import bronze_table
+from lakehouse.tables.declarations import JsonLinesFormat, bronze_table
 
 clicks = bronze_table(
     landing_format=JsonLinesFormat(

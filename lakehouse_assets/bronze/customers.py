@@ -1,7 +1,6 @@
 """The customer system's change feed: one JSON line for each time a customer record changed."""
 
-from lakehouse.landing.reader import JsonLinesFormat
-from lakehouse.tables.declarations import bronze_table
+from lakehouse.tables.declarations import JsonLinesFormat, bronze_table
 
 customers = bronze_table(
     landing_format=JsonLinesFormat(

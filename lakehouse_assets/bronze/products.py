@@ -1,7 +1,6 @@
 """The merchandise system's change feed: one row for each time a product record changed."""
 
-from lakehouse.landing.reader import ParquetFormat
-from lakehouse.tables.declarations import bronze_table
+from lakehouse.tables.declarations import ParquetFormat, bronze_table
 
 products = bronze_table(
     landing_format=ParquetFormat(

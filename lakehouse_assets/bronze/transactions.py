@@ -1,7 +1,6 @@
 """Invoice lines as the tills export them: one CSV a day, in the layout of UCI Online Retail."""
 
-from lakehouse.landing.reader import CsvFormat
-from lakehouse.tables.declarations import bronze_table
+from lakehouse.tables.declarations import CsvFormat, bronze_table
 
 transactions = bronze_table(
     landing_format=CsvFormat(

@@ -9,8 +9,7 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.publication.scd2 import History
-from lakehouse.tables.declarations import history_table
+from lakehouse.tables.declarations import History, history_table
 from lakehouse.tables.scd2_transforms import history_column, versions
 
 CUSTOMERS = History(

@@ -3,7 +3,6 @@
 The runs of the other silver tables write it, whether a day is published or held.
 """
 
-from lakehouse.delta.system_tables import QUARANTINE
-from lakehouse.tables.declarations import side_table
+from lakehouse.tables.declarations import QUARANTINE, side_table
 
 quarantine = side_table(layout=QUARANTINE)

@@ -9,10 +9,11 @@ import pyspark.sql.types as T  # noqa: N812
 import pytest
 
 from lakehouse.contracts.contract import Contract, column, day_rules_of
-from lakehouse.contracts.partition_rules import Figures, duplicates, earlier_figures, hours, total, trailing, volume
+from lakehouse.contracts.partition_rules import Figures, duplicates, hours, total, trailing, volume
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
 from lakehouse.publication.audit import Audit, DayTally, HeldError
+from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.publish import publish_derived
 from lakehouse.publication.validation import judge_derived
 
