@@ -16,8 +16,9 @@ from filelock import FileLock
 
 SETTINGS = "dagster.yaml"
 TEMPLATE = Path(__file__).with_name(SETTINGS)
-MARK = (
-    "# Written by lakehouse/orchestration/instance/home.py and brought up to date by it, unless you edit it. Checksum: "
+_MARK = "# Written by lakehouse and brought up to date by it, unless you edit it. Checksum: "
+_FORMER_MARKS = (
+    "# Written by instance/home.py and brought up to date by it, unless you edit it. Checksum: ",  # 0.1.0
 )
 
 
@@ -75,7 +76,7 @@ def _write_settings(home: Path) -> None:
         return
     event_log = json.dumps(str(home / "history" / "runs"))  # a JSON string is a YAML string, whatever the path holds
     body = TEMPLATE.read_text(encoding="utf-8").replace("EVENT_LOG_DIRECTORY", event_log)
-    settings = f"{MARK}{_checksum(body)}\n{body}"
+    settings = f"{_MARK}{_checksum(body)}\n{body}"
     if not path.exists() or path.read_text(encoding="utf-8") != settings:
         draft = path.with_suffix(".draft")
         draft.write_text(settings, encoding="utf-8")
@@ -83,9 +84,9 @@ def _write_settings(home: Path) -> None:
 
 
 def _is_ours(settings: str) -> bool:
-    """Say whether a file is as this module wrote it: with the mark, and with the checksum of what follows."""
+    """Say whether a file is as this module wrote it: with a mark of its own, and the checksum of what follows."""
     first_line, _, body = settings.partition("\n")
-    return first_line == MARK + _checksum(body)
+    return first_line in {mark + _checksum(body) for mark in (_MARK, *_FORMER_MARKS)}
 
 
 def _checksum(text: str) -> str:
