@@ -165,5 +165,5 @@ def test_dagsters_own_commands_work_with_the_home_and_without_one(home, told, tm
 
 
 def test_there_is_one_template_and_it_is_beside_the_code():
-    assert TEMPLATE.parent == ROOT / "instance"
+    assert TEMPLATE.parent == ROOT / "lakehouse" / "orchestration" / "instance"
     assert not (ROOT / "dagster.yaml").exists(), "dagster dev reads this file when DAGSTER_HOME is not set"

@@ -14,11 +14,11 @@ import pytest
 import yaml
 from dagster import AssetKey, DagsterInstance
 
-from tests.cli.conftest import lakehouse
+from tests.lakehouse.cli.conftest import lakehouse
 from tests.contents import content_hashes
 from tests.scenario import csv_bytes, drop, sale
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 ANSWERS = json.loads((FIXTURES / "lake_of_0_1_0.json").read_text(encoding="utf-8"))
 MADE_IN = "/tmp/lakehouse_0_1_0"  # noqa: S108 - nothing is there; the old home's settings name it
 DAILY = "SELECT business_date, lines, net_sales FROM gold.daily_sales_summary ORDER BY 1"
