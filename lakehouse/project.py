@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.application import Application, find_application
 from lakehouse.catalog.reader import Catalog
+from lakehouse.clock import machine_clock
 from lakehouse.errors import RequestError
 from lakehouse.settings import Settings
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakehouse.catalog.table_rows import TableRows
+    from lakehouse.clock import Clock
     from lakehouse.engines.base import Engine
     from lakehouse.orchestration.local_runner import LocalRunner
     from lakehouse.orchestration.runner import Progress, RunReport
@@ -39,11 +41,18 @@ class Lakehouse:
         application: the project that declares its tables.
     """
 
-    def __init__(self, settings: Settings, application: Application, tables: Sequence[Table] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        application: Application,
+        tables: Sequence[Table] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Take what ``open`` has found; without tables, every one of the project."""
         self.settings = settings
         self.application = application
         self._given = tables
+        self._clock = clock
 
     @classmethod
     def open(
@@ -52,6 +61,7 @@ class Lakehouse:
         *,
         settings: Settings | None = None,
         tables: Sequence[Table] | None = None,
+        clock: Clock | None = None,
     ) -> Lakehouse:
         """Open a lakehouse; the environment says what is not given.
 
@@ -59,6 +69,7 @@ class Lakehouse:
             root: where the lake is, unless ``settings`` say it.
             settings: every setting; those of the environment unless given.
             tables: what it holds, with all that these tables read; every table of the project unless given.
+            clock: what time it is, with a zone; the machine's unless given. Runs and what they record follow it.
 
         Raises:
             SettingsError: the environment or the root describes no usable lakehouse.
@@ -66,7 +77,7 @@ class Lakehouse:
         """
         if settings is None:
             settings = Settings.load() if root is None else Settings.load(root=str(root))
-        return cls(settings, find_application(Path.cwd()), tables)
+        return cls(settings, find_application(Path.cwd()), tables, clock)
 
     @property
     def catalog(self) -> Catalog:
@@ -85,7 +96,7 @@ class Lakehouse:
         """What runs it in this process."""
         from lakehouse.orchestration.local_runner import LocalRunner
 
-        return LocalRunner(self.settings, self.application, list(self.tables.values()))
+        return LocalRunner(self.settings, self.application, list(self.tables.values()), self._clock)
 
     @cached_property
     def recomputation(self) -> Recomputation:
@@ -205,7 +216,7 @@ class Lakehouse:
         """
         from lakehouse.planning.stale_partitions import partition_keys
 
-        today = dt.datetime.now(tz=dt.UTC).date()
+        today = (self._clock or machine_clock)().date()
         return partition_keys(self.tables, self.settings.start_date, today, days)
 
     def stale_partitions(self) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lakehouse import clock
 from lakehouse.errors import LakehouseError
 
 SCHEMES = ("file", "s3", "s3a", "abfss")
@@ -58,7 +59,7 @@ def _location(value: object) -> str:
 
 
 def _past(day: dt.date) -> dt.date:
-    if day > dt.datetime.now(tz=dt.UTC).date():
+    if day > clock.today():
         raise ValueError(f"{day} lies in the future; give the first day you have data for")
     return day
 

@@ -1,11 +1,11 @@
 """The landing sensor: new object versions in the landing zone become bronze run requests."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
+from lakehouse import clock
 from lakehouse.ingestion.staging import Source
 from lakehouse.orchestration.landing_scan import dump_cursors, scan
 from lakehouse.orchestration.retries import failed, interrupted
@@ -32,7 +32,7 @@ def landing_sensor(sources: Sequence[Source], jobs: Sequence[Any]) -> dg.SensorD
             )
         requests = [
             *interrupted(lakehouse.settings, sources, context.instance, alone=False),
-            *failed(sources, context.instance, dt.datetime.now(tz=dt.UTC)),
+            *failed(sources, context.instance, clock.now()),
             *found.requests,
         ]
         return dg.SensorResult(

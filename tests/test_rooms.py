@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "errors",
     "text",
+    "clock",
     "settings",
     "storage",
     "delta",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lakehouse import clock
 from lakehouse.catalog.reader import Catalog
 from lakehouse.ingestion.manifest import ManifestFile
 from lakehouse.landing.zone import open_landing, route
@@ -108,7 +109,7 @@ def why_unroutable(key: str, sources: Sequence[str], start_date: dt.date) -> str
     where = route(key)
     if where is None:
         return "name it <yyyy-mm-dd>….csv, .csv.gz, .jsonl, .jsonl.gz or .parquet, or put it under dt=<yyyy-mm-dd>/"
-    today = dt.datetime.now(tz=dt.UTC).date()
+    today = clock.today()
     if not start_date <= where.landing_date <= today:
         return f"its date is not between {start_date} (LAKEHOUSE_START_DATE) and today"
     return None

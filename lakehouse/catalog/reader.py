@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lakehouse import clock
 from lakehouse.delta.commits import commits
 from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.tables import is_written
@@ -151,6 +152,6 @@ def _version_at(table: str, location: str, newest: int, when: dt.datetime) -> in
     first = min(commit.at for commit in past)
     if when < first:
         raise RequestError(f"{table} did not exist at {when.isoformat()}: its first commit is of {first.isoformat()}")
-    if when > dt.datetime.now(tz=dt.UTC):
+    if when > clock.now():
         raise RequestError(f"{when.isoformat()} lies in the future; {table} is known up to now")
     return max(commit.version for commit in past if commit.at <= when)

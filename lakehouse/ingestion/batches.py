@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse import clock
 from lakehouse.delta.model import Token
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.factory import engine_of
@@ -97,7 +98,7 @@ def open_ingestion(settings: Settings, source: Source) -> Ingestion:
         source=source,
         root=settings.root,
         earliest=settings.start_date,
-        latest=dt.datetime.now(tz=dt.UTC).date(),
+        latest=clock.today(),
     )
 
 
@@ -281,7 +282,7 @@ class Ingestion:
         known.add({**row, "batch_id": None})
 
     def _commit(self, batch: _Batch, number: int, result: Ingested, run_id: str) -> None:
-        now = dt.datetime.now(tz=dt.UTC)
+        now = clock.now()
         files = [{**row, "batch_id": number, "ingested_at": now} for row in batch.files]
         dates = batch.dates()
         self._append(BatchManifest(number, files, sorted(dates)), batch.parts(number, now), result, run_id)
@@ -335,7 +336,7 @@ class Ingestion:
             return
         rows, files = 0, set()
         for group in groups(files_to_refill(self.engine, self.source, refill), _REFILLED_ROWS):
-            number, now = self._last_number() + 1, dt.datetime.now(tz=dt.UTC)
+            number, now = self._last_number() + 1, clock.now()
             table = refilled_rows(self.engine, self.source, group, refill.columns, number, now)
             if table.num_rows:
                 batch = self._refill_batch(table, group, number, now)

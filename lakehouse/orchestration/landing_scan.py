@@ -22,6 +22,7 @@ from typing import Self
 
 import dagster as dg
 
+from lakehouse import clock
 from lakehouse.delta.system_tables import FILES
 from lakehouse.engines.factory import engine_of
 from lakehouse.ingestion.staging import Source
@@ -234,7 +235,7 @@ def scan(
 ) -> LandingScan:
     """Look at the landing zone once, as the sensor and ``lakehouse run`` do."""
     landing = open_landing(settings.landing)
-    today = dt.datetime.now(tz=dt.UTC).date()
+    today = clock.today()
     return scan_objects(
         {source.name: landing.objects(f"{source.name}/") for source in sources},
         load_cursors(cursor),

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakehouse.clock import using
 from lakehouse.orchestration.run_lock import alone
 from lakehouse.tables.declarations import BronzeTable
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from lakehouse.application import Application
+    from lakehouse.clock import Clock
     from lakehouse.orchestration.runner import Progress, RunReport
     from lakehouse.settings import Settings
     from lakehouse.tables.declarations import Table
@@ -29,11 +31,13 @@ class LocalRunner:
         settings: which lakehouse.
         application: the project whose definitions run.
         tables: what runs: with each table all that it reads.
+        clock: what time it is; the machine's where it is None.
     """
 
     settings: Settings
     application: Application
     tables: Sequence[Table]
+    clock: Clock | None = None
 
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep every other run of this lakehouse out while the context is open; ``run`` and ``backfill`` need it.
@@ -98,8 +102,19 @@ class LocalRunner:
         _quiet_dagster()
         from lakehouse.orchestration.instance.home import open_instance
 
-        with open_instance(self.settings.dagster_home) as instance:
+        with open_instance(self.settings.dagster_home) as instance, self._time():
             yield self.application.definitions(self.settings, self.tables), instance
+
+    @contextmanager
+    def _time(self) -> Iterator[None]:
+        """Let everything that runs, Dagster's calendars included, follow the clock that was handed in."""
+        if self.clock is None:
+            yield
+            return
+        import dagster as dg
+
+        with using(self.clock), dg.partition_loading_context(effective_dt=self.clock()):
+            yield
 
 
 def _quiet_dagster() -> None:

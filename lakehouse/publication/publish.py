@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from lakehouse import clock
 from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
@@ -121,7 +122,7 @@ def publish_received(
         rejected = quarantined(terms.name, audit.rejected, audit.reasons(), terms.contract)
         _count_replayed(judged, rejected)
         _note_waived(judged, terms.policy, result)
-        standing = Standing(judged.versions, judged.decided, terms.rules_version, dt.datetime.now(tz=dt.UTC))
+        standing = Standing(judged.versions, judged.decided, terms.rules_version, clock.now())
         result.rewritten |= _write_quarantine(engine, terms.name, rejected, part, standing, run_id)
         write_ledger(engine, terms, audit.tallies, result, run_id)
         result.rejected.append(rejected)
@@ -341,7 +342,7 @@ def write_ledger(
         tallies,
         result.held,
         run_id=run_id,
-        recorded_at=dt.datetime.now(tz=dt.UTC),
+        recorded_at=clock.now(),
         version=engine.version(terms.name) if result.version is None else result.version,
         rules_version=terms.rules_version,
     )

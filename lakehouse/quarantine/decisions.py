@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from lakehouse import clock
 from lakehouse.contracts.casting import named
 from lakehouse.delta.predicates import Predicate
 from lakehouse.delta.system_tables import DECISIONS
@@ -74,7 +75,7 @@ class Decision:
     decided_by: str
     batch_id: int | None = None
     corrected: Mapping[str, str | None] = field(default_factory=dict)
-    decided_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(tz=dt.UTC))
+    decided_at: dt.datetime = field(default_factory=clock.now)
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     rules_version: str | None = None
     would_publish: int | None = None

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from dagster import AssetKey, DagsterInstance
 
-from tests.lakehouse.cli.conftest import lakehouse
 from tests.contents import content_hashes
+from tests.lakehouse.cli.conftest import lakehouse
 from tests.scenario import csv_bytes, drop, sale
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+
+from lakehouse import clock
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 from dagster._core.definitions.declarative_automation.automation_condition_evaluator import AutomationConditionEvaluator
 from dagster._core.definitions.partitions.context import partition_loading_context
@@ -58,6 +60,7 @@ class Conditions:
             cursor=self._cursor,
             emit_backfills=False,
             evaluation_id=self._cursor.evaluation_id,
+            evaluation_time=clock.now(),
             logger=logging.getLogger(__name__),
         )
         with closing(asyncio.new_event_loop()) as loop:  # `asyncio.run` is slow to let go of Ctrl-C
