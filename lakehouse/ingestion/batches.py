@@ -380,14 +380,9 @@ class Ingestion:
         return BatchManifest(number, files, sorted(set(table["business_date"].to_pylist())))
 
     def _count(self, days: Collection[dt.date]) -> dict[dt.date, int]:
-        """Return how many rows bronze holds for some days, of every file version."""
-        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
-
-        if not days or self.engine.version(self._bronze) is None:
-            return {}
-        rows = self.engine.read(self._bronze, Predicate("business_date", tuple(days)))
-        counted = self.engine.collect(rows.groupBy("business_date").agg(F.count(F.lit(1)).alias("rows")))
-        return {row["business_date"]: row["rows"] for row in counted.to_pylist()}
+        """Return how many rows bronze holds for some days, of every file version, as its log counts them."""
+        counts = self.engine.row_counts(self._bronze, "business_date")
+        return {day: counts[day] for day in days if counts.get(day)}
 
 
 def _forget(staged: StagedFile) -> None:

@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,11 +23,11 @@ from lakehouse.landing.control_totals import announced
 from lakehouse.landing.reader import CsvFormat, FileColumns, JsonLinesFormat, ParquetFormat, read
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
 
     from lakehouse.landing.zone import Landing, LandingObject
 
+_READ_AT_ONCE = 1 << 20
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ZONE = r"\d{2}:\d{2}.*[+-]\d{2}(:?\d{2})?$"
 
@@ -143,8 +143,7 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
     """
     found, landing_date = file.found, file.landing_date
     with landing.open(found.key) as opened:
-        version = hashlib.file_digest(cast("io.BufferedReader", opened), "sha256").hexdigest()
-        opened.seek(0)
+        hashed = _Hashed(opened, in_order=not isinstance(source.format, ParquetFormat))
         path = folder / f"{hashlib.sha256(found.key.encode()).hexdigest()[:16]}.arrow"
         schema = source.format.schema.append(pa.field("business_date", pa.date32()))
         records = rejected = 0
@@ -153,7 +152,7 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
         columns, samples = FileColumns(), Samples()
         control = announced(landing, found.key)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            for batch in read(opened, source.format, columns=columns):
+            for batch in read(hashed.file, source.format, columns=columns):
                 refusal = _refusal(batch)
                 if refusal is not None:
                     break
@@ -165,6 +164,7 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
                 records += batch.num_rows
                 rejected += batch.num_rows - batch.column("reject_reason").null_count
                 days.update(_counts(dates))
+        version = hashed.hexdigest()
         if landing.etag(found.key) != found.etag:
             raise FileChangedError(f"{found.key} was written to while it was read")
     drift = find_drift(source.format, columns, samples.found)
@@ -189,6 +189,34 @@ def stage(landing: Landing, file: FoundFile, source: Source, folder: Path) -> St
         path=path,
         drift=drift,
     )
+
+
+class _Hashed:
+    """A file that is hashed while it is read, so that it is read once; one not read in order is hashed first."""
+
+    def __init__(self, opened: BinaryIO, *, in_order: bool) -> None:
+        self._opened = opened
+        self._digest = hashlib.sha256()
+        self._in_order = in_order
+        self.file = cast("BinaryIO", self) if in_order else opened
+        if not in_order:
+            self._read_to_the_end()
+            opened.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._opened.read(size)
+        self._digest.update(data)
+        return data
+
+    def hexdigest(self) -> str:
+        """Return the sha256 of the whole file, of which a reader may have left the end unread."""
+        if self._in_order:
+            self._read_to_the_end()
+        return self._digest.hexdigest()
+
+    def _read_to_the_end(self) -> None:
+        while self.read(_READ_AT_ONCE):
+            pass
 
 
 def about_file(schema: pa.Schema, reason: str, day: dt.date) -> pa.RecordBatch:

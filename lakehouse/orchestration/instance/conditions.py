@@ -15,12 +15,12 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-
-from lakehouse import clock
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 from dagster._core.definitions.declarative_automation.automation_condition_evaluator import AutomationConditionEvaluator
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._serdes import deserialize_value, serialize_value  # what the daemon saves its own cursors with
+
+from lakehouse import clock
 
 _SETTLED = "settled"
 """The label that ``automation_condition`` gives to the part that asks for what is due at two ticks in a row."""
