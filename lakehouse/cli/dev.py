@@ -56,7 +56,7 @@ _REPEATED = re.compile(r"No cursor for event type|Dependencies for step|RUN_FAIL
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> None:
-    """Start the Dagster UI, the daemon and the sensors: what lands from now on reaches gold by itself."""
+    """Start the Dagster UI, the daemon and the sensors: what lands from now on reaches gold without a command."""
     lake = Lakehouse.open()
     settings, project = lake.settings, _project(lake)
     _refuse_taken(port)
@@ -153,7 +153,7 @@ def _serve(port: int, workspace: Path, project: Path, environment: dict[str, str
     while dagster.poll() is None and not signals:
         time.sleep(0.2)
     if not signals:
-        err().print("[red]error:[/] Dagster ended by itself; the lines above say why")
+        err().print("[red]error:[/] Dagster ended unexpectedly; the lines above say why")
     _stop(dagster, signals)
     return 0 if signals else FAILED
 

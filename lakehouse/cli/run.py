@@ -38,8 +38,8 @@ _SHOWN_NOTES = 10
 def run(*, partition: Partitions = None, code: Code = False, as_json: JsonFlag = False) -> None:
     """Bring everything that has landed to gold, and stop. What has been taken in before is not touched.
 
-    With `--partition` or `--code`, what has landed is left alone: some partitions are made again, and what follows from
-    them. `lakehouse plan` says beforehand which partitions get a new version.
+    With `--partition` or `--code`, what has landed is left alone: some partitions are computed again, and what follows
+    from them. `lakehouse plan` says beforehand which partitions get a new version.
 
     Exit code 0: all is published. 3: some day is held, the rest is published. 1: something failed; nothing is lost and
     the next run goes on. 130: stopped by Ctrl-C, the same.

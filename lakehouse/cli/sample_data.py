@@ -69,7 +69,7 @@ def make_world(folder: Path, world: World, landing: str | None = None) -> Genera
     elif not unfinished.exists():
         _refuse_others(landing, ())
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished.touch()  # an interrupted world is made again, and not mistaken for somebody's files
+    unfinished.touch()  # interrupted sample data are completed later, and not mistaken for somebody's files
     try:
         with _progress() as progress:
             report = shop.generate(

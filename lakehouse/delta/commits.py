@@ -1,6 +1,6 @@
-"""The commits of a Delta table: what is kept with one, one that adds nothing, and those there are.
+"""Reads and writes Delta commits: metadata, empty commits, history, the actions of a log.
 
-Belongs here: a commit by itself. Tables, as their commits make them, are in ``delta_tables``.
+Belongs here: single commits. Tables, as their commits define them, are in ``tables``.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class ClusteredTableError(TableError):
         """Say so, and what to do."""
         super().__init__(
             f"{table} is clustered, and only Spark writes such a table: set LAKEHOUSE_ENGINE=spark, or declare it "
-            "without cluster_by and, where it exists, make it anew"
+            "without cluster_by and, where it exists, write it again from its inputs"
         )
 
 

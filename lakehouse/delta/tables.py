@@ -101,7 +101,7 @@ class DeltaTables:
         return commits(table_uri(self.root, table), int(self._at(table, None).version()), limit)
 
     def _open(self, table: str) -> DeltaTable | None:
-        """Open a table anew."""
+        """Open a table at its newest version."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 

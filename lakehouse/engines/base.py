@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Batches = Iterator[pa.RecordBatch]
     Part = Callable[[], Batches]
-    """Rows that can be streamed by themselves, on whichever machine: it can be pickled."""
+    """Streams rows of its own, on whichever machine: it can be pickled."""
 
 T = TypeVar("T")
 R = TypeVar("R")

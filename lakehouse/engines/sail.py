@@ -232,7 +232,7 @@ class SailEngine(DeltaOperations):
     def _rewrite(
         self,
         table: str,
-        opened: DeltaTable,  # noqa: ARG002 - Spark looks at it; here it is opened anew before the commit
+        opened: DeltaTable,  # noqa: ARG002 - Spark looks at it; here it is opened again before the commit
         files: Mapping[Partition, Sequence[DataFile]],
         zorder: Sequence[str],
         metadata: Mapping[str, str] | None,

@@ -142,12 +142,12 @@ class Ingestion:
         number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
         known = known_files(self.engine, self.source.name, landing_dates)
         listed = [FoundFile(landed, day, self._calendar(day)) for landed, day in self._listed(landing_dates)]
-        found = [file for file in listed if known.is_due(file.found)]
+        found = [file for file in listed if known.needs_reading(file.found)]
         number = self._take_in(found, known, number, result, run_id, progress)
         # What this run has corrected may have been the reason to leave a copy out.
         read = {file.found.key for file in found}
-        bereft = [file for file in listed if file.found.key not in read and known.is_due(file.found)]
-        self._take_in(bereft, known, number, result, run_id, progress)
+        orphaned = [file for file in listed if file.found.key not in read and known.needs_reading(file.found)]
+        self._take_in(orphaned, known, number, result, run_id, progress)
         result.newest = list(known.newest.values())
         result.rows = self._count(result.dates)
         return result
@@ -245,16 +245,16 @@ class Ingestion:
     def _add(self, batch: _Batch, file: FoundFile, staged: StagedFile, known: KnownFiles) -> None:
         """Decide what a staged file is: unchanged, a copy, refused or ingested."""
         newest = known.newest.get(staged.key)
-        bereft = newest is not None and known.is_bereft(newest)
+        is_orphaned = newest is not None and known.lost_its_original(newest)
         # What is announced of a file may have been corrected, and then the same bytes are refused no more.
         as_before = newest is not None and (newest["outcome"] == "refused") == (staged.refusal is not None)
-        if newest is not None and newest["source_version"] == staged.version and as_before and not bereft:
+        if newest is not None and newest["source_version"] == staged.version and as_before and not is_orphaned:
             _forget(staged)
             row = {**newest, "etag": staged.etag, "outcome": "unchanged", "business_dates": [], "drift": None}
             batch.files.append(row)
             known.add(row)
             return
-        copy_of = known.first_with(staged) if newest is None or bereft else None
+        copy_of = known.first_with(staged) if newest is None or is_orphaned else None
         outcome = "copy" if copy_of else "refused" if staged.refusal else "ingested"
         row = {
             "data_source": self.source.name,

@@ -83,11 +83,11 @@ class KnownFiles:
         key = self.versions.get((staged.landing_date, staged.version))
         return key if key is not None and self.readable[key] == staged.version else None
 
-    def is_due(self, found: LandingObject) -> bool:
+    def needs_reading(self, found: LandingObject) -> bool:
         """Whether a listed file is to be read: it is new, was written again, or is a copy of what no longer counts."""
         newest = self.newest.get(found.key)
-        return newest is None or newest["etag"] != found.etag or self.is_bereft(newest)
+        return newest is None or newest["etag"] != found.etag or self.lost_its_original(newest)
 
-    def is_bereft(self, newest: Mapping[str, Any]) -> bool:
+    def lost_its_original(self, newest: Mapping[str, Any]) -> bool:
         """Whether a file was left out as a copy of one that has other bytes by now."""
         return bool(newest["outcome"] == "copy" and self.readable.get(newest["copy_of"]) != newest["source_version"])

@@ -31,7 +31,7 @@ class LandingRequest:
 
     @classmethod
     def of_run(cls, run: dg.DagsterRun, asked: str, *, attempt: int) -> Self:
-        """Return the request that a run came from, made again."""
+        """Return the request that a run came from, as another attempt."""
         first = run.tags.get(RANGE_START) or run.tags[_PARTITION]
         last = run.tags.get(RANGE_END) or run.tags[_PARTITION]
         return cls(run.job_name, dt.date.fromisoformat(first), dt.date.fromisoformat(last), asked, attempt)

@@ -54,7 +54,7 @@ class Cursor:
     settled: str = ""
 
     def remembers(self, found: LandingObject) -> bool:
-        """Whether an object is recent enough to be remembered by itself."""
+        """Whether an object is recent enough to be remembered with its own key."""
         return self.watermark == _BEGINNING or found.modified >= self.watermark - OVERLAP
 
     def is_new(self, found: LandingObject) -> bool:

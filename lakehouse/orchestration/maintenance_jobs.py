@@ -55,7 +55,7 @@ def maintenance_schedules(jobs: Sequence[dg.JobDefinition]) -> list[dg.ScheduleD
     """Return the schedules of the jobs: optimize every night, vacuum every Sunday.
 
     The nightly one runs from the start: it takes nothing away. The weekly one waits to be switched on, for it ends time
-    travel beyond a week, which Delta never does by itself.
+    travel beyond a week, which Delta does only when told.
     """
     when = {
         "optimize_tables": ("30 2 * * *", dg.DefaultScheduleStatus.RUNNING),

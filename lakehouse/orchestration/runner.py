@@ -1,9 +1,9 @@
-"""The daemon's loop without a daemon: look, run what is requested, until nothing is.
+"""The daemon's loop without a daemon: scan, run what is requested, until nothing is.
 
-Belongs here: the same landing sensor, automation conditions and runs as under ``dagster dev``, in this
-process and in order. Cursors are saved only after the runs they caused, and only if those did not fail, so neither a
-crash nor a full disk loses a request: the next drain makes it again. What is asked for by name is noted before it
-begins and forgotten when it is done, so that the next drain completes it.
+Belongs here: the same landing scan, automation conditions and runs as under ``dagster dev``, in this process and in
+order. Cursors are saved only after the runs they caused, and only if those did not fail, so neither a crash nor a full
+disk loses a request: the next call requests it again. A backfill is noted before it begins and forgotten when it is
+done, so that the next call completes it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _GATE = "DagsterAssetCheckFailedError"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a drain: what it materializes, from which partition to which.
+    """One Dagster run: what it materializes, from which partition to which.
 
     Attributes:
         run_id: Dagster's, as in the ledger and in commits.
@@ -88,7 +88,7 @@ class Failure:
 
 @dataclass
 class RunReport:
-    """What a drain did.
+    """What a call of the runner did.
 
     Attributes:
         runs: the runs it made.
@@ -131,7 +131,7 @@ def run_until_idle(
     for request in interrupted(settings, sources, instance, alone=True):
         runner.run_job(request)
     _resume_pending(runner, cursors)
-    settled = -1  # whatever an earlier drain has left is made, too, once what has landed is taken in
+    settled = -1  # whatever an earlier call has left is run, too, once what has landed is taken in
     while True:
         found = scan(settings, sources, cursors.get(_LANDING_CURSOR), instance)
         result.unroutable += found.unroutable
@@ -154,15 +154,15 @@ def backfill(
     progress: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunReport:
-    """Make partitions of some tables again, and what automation makes of them; landing files are not looked at.
+    """Compute partitions of some tables again, and what automation requests after them; landing files are left alone.
 
-    What an earlier call left unfinished, because its process died or a run failed, is made again with them.
+    What an earlier call left unfinished, because its process died or a run failed, is computed with them.
 
     Args:
         definitions: the lakehouse's definitions.
         instance: keeps runs, events and cursors.
         partitions: partition keys by table, such as ``silver.transactions``.
-        decide: keeps what the partitions are made again for; called once they are noted, so that no crash parts both.
+        decide: records why the partitions are computed again; called once they are noted, so that no crash parts both.
         progress: told of each run before it starts, and of what tables log.
         should_stop: asked before and after each run, as by ``run_until_idle``.
     """
@@ -182,13 +182,13 @@ def backfill(
 
 
 def pending_backfill(instance: dg.DagsterInstance) -> dict[str, list[str]]:
-    """Return the partition keys by table that ``restate`` was asked to make again, and has not made yet."""
+    """Return the partition keys by table that ``backfill`` was called for, and that are not computed yet."""
     noted = instance.daemon_cursor_storage.get_cursor_values({_UNFINISHED}).get(_UNFINISHED)
     return json.loads(noted) if noted else {}
 
 
 def _resume_pending(runner: _Runner, cursors: _Cursors) -> None:
-    """Make the noted partitions, and what follows from them; they are forgotten unless something failed."""
+    """Compute the noted partitions, and what follows from them; they are forgotten unless something failed."""
     due = pending_backfill(runner.instance)
     if not due:
         return
@@ -208,7 +208,7 @@ def _resume_pending(runner: _Runner, cursors: _Cursors) -> None:
 
 
 class _Cursors:
-    """How far a drain has looked, kept for the next one only until something fails: that one looks there again."""
+    """How far the runner has looked. Once something fails nothing more is saved, so that the next call looks there again."""
 
     def __init__(self, instance: dg.DagsterInstance, result: RunReport) -> None:
         self._storage = instance.daemon_cursor_storage

@@ -1,4 +1,4 @@
-"""What has to be made anew after a table was changed by hand, and how.
+"""What must be computed again after a table was changed by hand.
 
 Belongs here: from partitions of one table to partitions of those made from it. Dagster sees only what its runs do, so
 that its automation does not notice a restore.

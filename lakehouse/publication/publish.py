@@ -60,7 +60,7 @@ class Publication:
         rejected: the quarantined rows of this write.
         waived: the partitions that are published because somebody released them.
         rewritten: the partitions whose quarantine was written.
-        affected: days of other tables that have to be made again, of a dimension with history.
+        affected: days of other tables that must be restated, of a dimension with history.
         unchanged: the partitions of which there are the rows that there ought to be; nothing was written of them.
         rows: how many rows there are of partitions that are not in ``tallies``.
     """
@@ -245,7 +245,7 @@ def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
     newest = engine.version(table)
     if newest is None or newest == since:
         return []
-    if since is not None and since > newest:  # the table was made anew
+    if since is not None and since > newest:  # the table was dropped and written again
         since = None
     for commit in engine.history(table, None if since is None else newest - since):
         for span in commit.metadata.get(AFFECTED, "").split():

@@ -414,7 +414,7 @@ class _Change:
         """Say what has changed."""
         return (
             f"{table}: {sum(self._is_new):,} rows new or changed, {sum(self._is_gone):,} gone; "
-            f"{len(affected):,} days have to be made again"
+            f"{len(affected):,} days have to be restated"
         )
 
     def _of(self, rows: Sequence[dict[str, Any]], names: set[Any]) -> dict[Any, list[dict[str, Any]]]:

@@ -329,7 +329,7 @@ def _insert(index: db.Connection, rows: Sequence[dict[str, Any]]) -> int:
 
 
 def _plan_check(index: db.Connection, event: EventLogEntry, row: Mapping[str, Any], key: int) -> None:
-    """Note that a check will be evaluated, for each partition; Dagster would serialize the event anew for each."""
+    """Note that a check will be evaluated, for each partition; Dagster would serialize the event once for each."""
     planned: Any = event.get_dagster_event().event_specific_data
     partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
     about = {
