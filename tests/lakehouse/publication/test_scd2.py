@@ -54,7 +54,7 @@ def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
     assert lake.versions() == due([earlier], seen)
     assert members(lake, day(2), visits=[]).affected == [day(2), day(4)]  # first seen on another day now
     assert lake.versions() == due([earlier], seen[1:])
-    assert lake.said[-1] == "gold.dim_members: 1 rows new or changed, 1 gone; 2 days have to be made again"
+    assert lake.said[-1] == "gold.dim_members: 1 rows new or changed, 1 gone; 2 days have to be restated"
 
 
 def test_a_first_sighting_that_moves_past_a_day_that_is_not_at_hand_is_found_there(lake):
