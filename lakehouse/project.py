@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
     from lakehouse.orchestration.local_runner import LocalRunner
     from lakehouse.orchestration.runner import Progress, RunReport
-    from lakehouse.orchestration.simulation import NewFile, Simulation
+    from lakehouse.orchestration.simulation import Simulation
+    from lakehouse.planning.affected import AffectedTable
+    from lakehouse.planning.landing_changes import NewFile
     from lakehouse.reconciliation.recompute import Recomputation
     from lakehouse.tables.declarations import Table
 
@@ -224,6 +226,41 @@ class Lakehouse:
         from lakehouse.planning.stale_partitions import stale_partitions
 
         return stale_partitions(self.catalog, self.recomputation)
+
+    def landing_file(self, path: str, key: str | None = None) -> NewFile:
+        """Return a landing file by its key or path, or a file from elsewhere with the key under which it is to land.
+
+        Raises:
+            RequestError: there is no such file, or no source takes it under this key.
+        """
+        from lakehouse.planning.landing_changes import new_file
+
+        return new_file(self.settings, self.source_names, path, key)
+
+    def plan(
+        self, *, files: Sequence[NewFile] | None = None, partitions: Mapping[str, Collection[str]] | None = None
+    ) -> list[AffectedTable]:
+        """Return the partitions that a run may rewrite, by the graph of tables, in seconds; nothing is computed.
+
+        Args:
+            files: landing files to take in; unless given, all that wait, and what an interrupted backfill has left.
+            partitions: partition keys by table to compute again instead.
+        """
+        from lakehouse.catalog.landing_state import landing_state
+        from lakehouse.planning.affected import affected_tables, bronze_tables
+        from lakehouse.planning.landing_changes import NewFile, changed_dates
+
+        changed: dict[str, set[dt.date]] = {}
+        if partitions is None:
+            waiting = files
+            if waiting is None:
+                pending = landing_state(self.settings, self.catalog, self.source_names).pending
+                waiting = [NewFile(key) for key in pending]
+                partitions = self.runner.pending()
+            changed |= changed_dates(self.settings, self.catalog, bronze_tables(self.tables), waiting)
+        for table, keys in (partitions or {}).items():
+            changed.setdefault(table, set()).update(map(dt.date.fromisoformat, keys))
+        return affected_tables(self.engine, self.tables, changed)
 
     def simulate(
         self,

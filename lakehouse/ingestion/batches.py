@@ -90,6 +90,11 @@ class Ingested:
     newest: list[Mapping[str, Any]] = field(default_factory=list)
 
 
+def row_calendar(start_date: dt.date, landing_date: dt.date, today: dt.date) -> tuple[dt.date, dt.date]:
+    """Return the first and last business date that a row of some landing date can have."""
+    return start_date, min(landing_date + _AHEAD, today)
+
+
 def open_ingestion(settings: Settings, source: Source) -> Ingestion:
     """Return the ingestion of a source into a lakehouse; nothing is opened yet."""
     return Ingestion(
@@ -141,7 +146,10 @@ class Ingestion:
         self._refill(result, run_id)
         number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
         known = known_files(self.engine, self.source.name, landing_dates)
-        listed = [FoundFile(landed, day, self._calendar(day)) for landed, day in self._listed(landing_dates)]
+        listed = [
+            FoundFile(landed, day, row_calendar(self.earliest, day, self.latest))
+            for landed, day in self._listed(landing_dates)
+        ]
         found = [file for file in listed if known.needs_reading(file.found)]
         number = self._take_in(found, known, number, result, run_id, progress)
         # What this run has corrected may have been the reason to leave a copy out.
@@ -237,10 +245,6 @@ class Ingestion:
                 if where is not None and where.source == name and where.landing_date in wanted:
                     found[landed.key] = (landed, where.landing_date)
         return [found[key] for key in sorted(found)]
-
-    def _calendar(self, landing_date: dt.date) -> tuple[dt.date, dt.date]:
-        """Return the first and last business date that a row of some landing date can have."""
-        return self.earliest, min(landing_date + _AHEAD, self.latest)
 
     def _add(self, batch: _Batch, file: FoundFile, staged: StagedFile, known: KnownFiles) -> None:
         """Decide what a staged file is: unchanged, a copy, refused or ingested."""

@@ -208,7 +208,7 @@ def _resume_pending(runner: _Runner, cursors: _Cursors) -> None:
 
 
 class _Cursors:
-    """How far the runner has looked; once something fails nothing more is saved, and the next call looks there again."""
+    """How far the runner has looked. Once something fails nothing more is saved: the next call looks there again."""
 
     def __init__(self, instance: dg.DagsterInstance, result: RunReport) -> None:
         self._storage = instance.daemon_cursor_storage

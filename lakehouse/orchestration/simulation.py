@@ -7,11 +7,9 @@ The run is the one that ``local_runner`` makes of the lake itself: same scan, sa
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +19,13 @@ from lakehouse.delta.clone import clone
 from lakehouse.delta.commits import log_actions
 from lakehouse.errors import RequestError
 from lakehouse.ingestion.calendar_start import hold_first_day
-from lakehouse.landing.zone import CONTROL_SUFFIX, open_landing, route
+from lakehouse.landing.zone import open_landing, route
 from lakehouse.orchestration.instance.home import copy_home
-from lakehouse.storage.files import is_local, table_uri
+from lakehouse.planning.affected import in_order
+from lakehouse.planning.landing_changes import NewFile, lay_out
+from lakehouse.storage.files import table_uri
 
 if TYPE_CHECKING:
-    from lakehouse.landing.zone import Landing
     from lakehouse.orchestration.local_runner import LocalRunner
     from lakehouse.orchestration.runner import Progress, RunReport
     from lakehouse.settings import Settings
@@ -55,14 +54,6 @@ _CHANGES = """
         coalesce(removed, 0)::BIGINT AS removed, coalesce(changed, 0)::BIGINT AS changed, added IS NOT NULL AS differs
     FROM changes FULL JOIN counted USING (partition)
 """
-
-
-@dataclass(frozen=True)
-class NewFile:
-    """A file to take in: its key in the landing zone, and where it is if it does not lie there yet."""
-
-    key: str
-    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +124,7 @@ def simulate(
         lake = Catalog(copy.settings.root)
         result = Simulation(report, _held(lake, report))
         there = {*lake.names()}
-        for table in _in_order(runner.tables):
+        for table in in_order(runner.tables):
             if table.full_name in there and (changes := _changes(lake, table, before.get(table.full_name))):
                 result.tables[table.full_name] = changes
         return result
@@ -166,23 +157,7 @@ def _lay_out(settings: Settings, folder: Path, files: Sequence[NewFile]) -> None
             if route(found.key) == where and (found.key, found.etag) in taken:
                 paths.setdefault(found.key, None)
     for key, path in paths.items():
-        for suffix in ("", CONTROL_SUFFIX):
-            beside = path.with_name(path.name + suffix) if path else None
-            _put(landing, settings.landing, f"{key}{suffix}", folder, beside)
-
-
-def _put(landing: Landing, zone: str, key: str, folder: Path, path: Path | None) -> None:
-    """Bring a file, if it is there, into a folder under its key: from a path, or from the landing zone."""
-    target = folder / key
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if path is None and is_local(zone):
-        path = Path(zone, key)
-    if path is not None:
-        if path.exists():
-            target.symlink_to(path.resolve())
-    elif landing.etag(key) is not None:
-        with landing.open(key) as file, target.open("wb") as copied:
-            shutil.copyfileobj(file, copied)
+        lay_out(landing, settings.landing, key, folder, path)
 
 
 def _held(lake: Catalog, report: RunReport) -> list[HeldDay]:
@@ -196,18 +171,6 @@ def _held(lake: Catalog, report: RunReport) -> list[HeldDay]:
     )
     places = {(row["table_name"], row["business_date"]) for row in judged}
     return [day for day in held_days(lake) if (day.table, day.business_date) in places]
-
-
-def _in_order(tables: Iterable[Table]) -> list[Table]:
-    """Return tables, each after those that it is made from."""
-    from lakehouse.tables.declarations import ContractTable
-
-    by_name = {table.full_name: table for table in tables}
-    behind = {
-        name: {*table.inputs.values()} - {name} if isinstance(table, ContractTable) else set()
-        for name, table in by_name.items()
-    }
-    return [by_name[name] for name in TopologicalSorter(behind).static_order()]
 
 
 def _changes(lake: Catalog, table: Table, before: int | None) -> list[PartitionChange]:

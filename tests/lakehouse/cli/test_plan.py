@@ -1,4 +1,4 @@
-"""`lakehouse plan`: what it lists is what the run then rewrites, cell by cell, and planning writes nothing."""
+"""`lakehouse plan`: it lists whatever the run then rewrites, with `--exact` just that, and planning writes nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.catalog.reader import Catalog
+from lakehouse.orchestration.instance.home import prepare_home
 from lakehouse_assets.gold import sales_by_region
 from tests.lakehouse.cli.conftest import lakehouse, land, sales_of
 
@@ -63,10 +64,19 @@ def own_shop(shop, lake_root) -> Path:
 
 
 def planned(root: Path, *arguments: str) -> dict[str, list[str]]:
-    """Return the partitions that a plan lists, by table."""
-    answer = lakehouse(root, "plan", *arguments, "--json")
-    assert answer.code == 0, answer.err
-    return {each["table"]: [cell["partition"] for cell in each["partitions"]] for each in answer.data["tables"]}
+    """Return the partitions that an exact plan lists, by table, after checking that the quick plan has them, too."""
+    exact, quick = (lakehouse(root, "plan", *arguments, *more, "--json") for more in (["--exact"], []))
+    assert (exact.code, quick.code) == (0, 0), exact.err + quick.err
+    found, listed = (
+        {each["table"]: [cell["partition"] for cell in each["partitions"]] for each in answer.data["tables"]}
+        for answer in (exact, quick)
+    )
+    may_be_anywhere = {each["table"] for each in quick.data["tables"] if each["with_members_of"]}
+    missing = {
+        table: {*days} - {*listed.get(table, ())} for table, days in found.items() if table not in may_be_anywhere
+    }
+    assert {table: days for table, days in missing.items() if days} == {}
+    return found
 
 
 def state(root: Path) -> dict[str, dict[str, object]]:
@@ -154,7 +164,9 @@ def test_a_file_from_elsewhere_is_planned_under_the_key_it_will_have_and_nothing
     corrected.write_text(corrected.read_text().replace("2.50", "3.50"))
     before = files(own_shop)
 
-    answer = lakehouse(own_shop, "plan", "--file", str(corrected), "--as", "transactions/2024-01-04.csv", "--json")
+    answer = lakehouse(
+        own_shop, "plan", "--exact", "--file", str(corrected), "--as", "transactions/2024-01-04.csv", "--json"
+    )
 
     assert files(own_shop) == before
     tables = {each["table"]: each["partitions"] for each in answer.data["tables"]}
@@ -206,9 +218,26 @@ def test_a_changed_function_is_planned_with_the_partitions_that_come_out_otherwi
     assert planned(own_shop, "--code") == {}
 
 
+def test_the_quick_plan_lists_partitions_by_the_graph_and_writes_nothing(own_shop):
+    land(own_shop, "2024-01-10.csv", sales_of("2024-01-03", 1))
+    prepare_home(own_shop / "dagster")  # which was copied with the lake, and names its old place
+    before = files(own_shop)
+    answer = lakehouse(own_shop, "plan", "--json")
+    assert (answer.code, files(own_shop)) == (0, before)
+    tables = {each["table"]: each["partitions"] for each in answer.data["tables"]}
+    assert tables["bronze.transactions"] == tables["silver.transactions"] == [{"partition": "2024-01-03"}]
+    assert tables["gold.weekly_sales_summary"] == [{"partition": "2024-01-01"}]
+    assert tables["gold.monthly_sales_summary"] == [{"partition": "2024-01-01"}]
+    assert "bronze.customers" not in tables
+    assert (
+        lakehouse(own_shop, "plan", "--file", "transactions/2024-01-10.csv", "--json").data["tables"]
+        == (answer.data["tables"])
+    )
+
+
 def test_a_file_that_would_be_held_is_told_and_exits_with_3(own_shop):
     land(own_shop, "2024-01-09.csv", sales_of("2024-01-09", 30, Quantity="x"))
-    answer = lakehouse(own_shop, "plan", "--file", "transactions/2024-01-09.csv")
+    answer = lakehouse(own_shop, "plan", "--exact", "--file", "transactions/2024-01-09.csv")
     assert answer.code == 3
     assert "30 of 30" in answer.out or "rejected" in answer.out
     assert "nothing is written yet" in answer.out
@@ -218,12 +247,15 @@ def test_a_file_that_would_be_held_is_told_and_exits_with_3(own_shop):
     ("arguments", "told"),
     [
         (("--file", "transactions/2024-02-30.csv"), "there is no such file in the landing zone"),
-        (("--file", "{csv}"), "say with --as under which key it is to land"),
+        (("--file", "{csv}"), "say under which key it is to land"),
         (("--file", "{csv}", "--as", "sales/2024-01-04.csv"), "no source is called sales: there are "),
         (("--file", "{csv}", "--as", "transactions/today.csv"), "name it <yyyy-mm-dd>….csv"),
         (("--as", "transactions/2024-01-04.csv"), "give it with that --file"),
         (("--partition", "gold.nothing=2024-01-04"), "there is no table gold.nothing; give one of "),
-        (("--partition", "gold.sales_by_region=soon"), "give a day, such as gold.sales_by_region=2024-01-31"),
+        (
+            ("--partition", "gold.sales_by_region=soon"),
+            "give a table and a day, such as silver.transactions=2024-01-31",
+        ),
         (("--partition", "gold.sales_by_region=1999-01-01"), "the calendar goes from 2010-12-01 to today"),
         (("--partition", "gold.sales_by_region=2024-01-04", "--code"), "each is a run of its own"),
         (("--file", "{csv}", "--code"), "each is a run of its own"),
