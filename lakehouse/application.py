@@ -53,21 +53,22 @@ class Application:
         """Return every table of the project, layer by layer."""
         from lakehouse.tables.registry import find_tables
 
-        self._make_importable()
+        self.make_importable()
         return find_tables(self.package)
 
     def source_names(self) -> list[str]:
         """Return the names of the sources, a file each in the bronze folder, without importing any table."""
-        self._make_importable()
+        self.make_importable()
         bronze = importlib.import_module(f"{self.package}.bronze")
         return sorted(found.name for found in pkgutil.iter_modules(bronze.__path__) if not found.name.startswith("_"))
 
     def definitions(self, settings: Settings, tables: Sequence[Table] | None = None) -> Any:
         """Return the project's Dagster definitions of some tables, or of all."""
-        self._make_importable()
+        self.make_importable()
         return importlib.import_module(self.module).build_defs(settings, tables)
 
-    def _make_importable(self) -> None:
+    def make_importable(self) -> None:
+        """Let the project's packages be imported, wherever the command was started."""
         if self.root is not None and str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
 

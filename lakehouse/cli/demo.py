@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from collections import defaultdict
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.ledger_views import held_days
 from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, OK, JsonFlag, err, number, out, print_json, table
+from lakehouse.cli.demo_view import print_end, print_scorecard, reports_as_data, scorecard_as_data
 from lakehouse.cli.generate import Days, RowsPerDay, Seed
-from lakehouse.cli.progress import as_data, watched
-from lakehouse.cli.run import print_failures, print_held
-from lakehouse.cli.sample_data import (
-    DEFAULT_DAYS,
-    DEFAULT_ROWS_PER_DAY,
-    DEFAULT_SEED,
-    DEFAULT_START,
-    World,
-    bring_real_days,
-    make_world,
-    sample_folder,
-    send,
-)
+from lakehouse.cli.progress import watched
+from lakehouse.cli.sample_data import bring_real_days, make_shop_data, sample_folder, send
+from lakehouse.cli.shop import DEFAULT_DAYS, DEFAULT_ROWS_PER_DAY, DEFAULT_SEED, DEFAULT_START, ShopSize, shop_package
 from lakehouse.delta.model import MissingTableError
 from lakehouse.project import Lakehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from examples.shop import Score, Scorecard
     from lakehouse.orchestration.runner import RunReport
 
 ATTRIBUTION = (
     "Data: Online Retail, Daqing Chen (2015), UCI Machine Learning Repository, doi.org/10.24432/C5BW33, CC BY 4.0"
 )
-_SHOWN = 20
 
 
 class Data(StrEnum):
@@ -74,15 +58,14 @@ def demo(
             _real_days(lake, as_json=as_json)
         else:
             start = max(DEFAULT_START, lake.settings.start_date)
-            _shop(lake, World(days, rows_per_day, seed, start), as_json=as_json)
+            _shop(lake, ShopSize(days, rows_per_day, seed, start), as_json=as_json)
 
 
-def _shop(lake: Lakehouse, world: World, *, as_json: bool) -> None:
-    from examples import shop
-
+def _shop(lake: Lakehouse, size: ShopSize, *, as_json: bool) -> None:
+    shop = shop_package()
     settings = lake.settings
     folder = sample_folder(settings)
-    made = make_world(folder, world, settings.landing)
+    made = make_shop_data(folder, size, settings.landing)
     send(folder, settings.landing)
     _say(f"{made.files} files, {sum(made.records.values()):,} records in {settings.landing}")
     begun = time.monotonic()
@@ -99,10 +82,12 @@ def _shop(lake: Lakehouse, world: World, *, as_json: bool) -> None:
     scorecard = shop.score(folder, lambda name: _table(catalog, name), waves=made.waves)
     failed = any(report.errors for report in reports)
     if as_json:
-        print_json({"world": made, **_as_data(catalog, reports, seconds), "scorecard": _card(scorecard)})
+        print_json(
+            {"world": made, **reports_as_data(catalog, reports, seconds), "scorecard": scorecard_as_data(scorecard)}
+        )
     else:
-        _print_scorecard(scorecard)
-        _print_end(catalog, reports, seconds)
+        print_scorecard(scorecard)
+        print_end(catalog, reports, seconds)
     raise typer.Exit(OK if scorecard.perfect and not failed else FAILED)
 
 
@@ -127,7 +112,7 @@ def _real_days(lake: Lakehouse, *, as_json: bool) -> None:
     catalog = lake.catalog
     months = catalog.rows("FROM gold.monthly_sales_summary ORDER BY month_start")
     if as_json:
-        print_json({**_as_data(catalog, [report], seconds), "months": months, "attribution": ATTRIBUTION})
+        print_json({**reports_as_data(catalog, [report], seconds), "months": months, "attribution": ATTRIBUTION})
     else:
         made = table("month", "#days", "#orders", "#lines", "#gross sales", "#returns", "#net sales")
         for month in months:
@@ -136,7 +121,7 @@ def _real_days(lake: Lakehouse, *, as_json: bool) -> None:
             made.add_row(f"{month['month_start']:%Y-%m}", *map(number, counts), *[f"{each:,.2f}" for each in amounts])
         out().print(made)
         out().print(ATTRIBUTION, soft_wrap=True)
-        _print_end(catalog, [report], seconds)
+        print_end(catalog, [report], seconds)
     raise typer.Exit(FAILED if report.errors else OK)
 
 
@@ -147,66 +132,3 @@ def _run(lake: Lakehouse) -> RunReport:
 
 def _say(text: str) -> None:
     err().print(escape(text), soft_wrap=True)
-
-
-def _as_data(lake: Catalog, reports: list[RunReport], seconds: float) -> dict[str, Any]:
-    """Return what several reports did, for JSON."""
-    data: dict[str, Any] = {"runs": [], "errors": [], "notes": [], "unroutable": []}
-    for report in reports:
-        for name, more in as_data(report).items():
-            data[name] += more
-    return {**data, "held": held_days(lake), "seconds": round(seconds, 3)}
-
-
-def _card(scorecard: Scorecard) -> dict[str, Any]:
-    return {
-        "planted": scorecard.planted,
-        "caught": scorecard.caught,
-        "missed": scorecard.missed,
-        "false_alarms": scorecard.false_alarms,
-        "by_kind": scorecard.scores,
-        "misses": scorecard.misses,
-        "alarms": scorecard.alarms,
-    }
-
-
-def _print_scorecard(scorecard: Scorecard) -> None:
-    console = out()
-    kinds: dict[tuple[str, str], list[Score]] = defaultdict(list)
-    for score in scorecard.scores:
-        kinds[score.source, score.expect].append(score)
-    made = table("planted in", "must be", "#kinds", "#planted", "#caught", "#missed")
-    for (source, expect), scores in sorted(kinds.items()):
-        planted, caught = sum(score.planted for score in scores), sum(score.caught for score in scores)
-        made.add_row(source, expect, *map(number, (len(scores), planted, caught, planted - caught or None)))
-    console.print(made)
-    for miss in scorecard.misses[:_SHOWN]:
-        where = miss.fault.file if miss.fault.record is None else f"{miss.fault.file} record {miss.fault.record}"
-        console.print(f"[red]missed[/] {escape(f'{miss.fault.kind}, {where}: {miss.why}')}", soft_wrap=True)
-    for alarm in scorecard.alarms[:_SHOWN]:
-        where = f"{alarm.table} {alarm.business_date}"
-        console.print(f"[red]false alarm[/] {escape(f'{where}: {alarm.what}')}", soft_wrap=True)
-    colour = "green" if scorecard.perfect else "red"
-    console.print(
-        f"[bold {colour}]planted {scorecard.planted}, caught {scorecard.caught}, missed {scorecard.missed}, "
-        f"false alarms {scorecard.false_alarms}[/]"
-    )
-
-
-def _print_end(lake: Catalog, reports: list[RunReport], seconds: float) -> None:
-    console = out()
-    print_held(held_days(lake))
-    for report in reports:
-        print_failures(report)
-    runs = sum(len(report.runs) for report in reports)
-    console.print(f"{runs} runs in {seconds:.1f} s" if runs else "nothing new has landed; the tables are as they were")
-    console.print("Look further:")
-    name = "lakehouse" if shutil.which("lakehouse") else sys.argv[0].removeprefix(f"{Path.cwd()}/")
-    for command, why in (
-        (f"{name} status", "tables, held days, landing zone"),
-        (f'{name} query "FROM gold.daily_sales_summary ORDER BY 1"', "SQL over every table"),
-        (f"{name} quarantine list", "rejected rows by rule"),
-        (f"{name} reconcile", "does every row add up"),
-        ("make dev", "the Dagster UI on this lake"),
-    ):
-        console.print(f"  [bold]{command}[/]  {why}", soft_wrap=True)

@@ -10,16 +10,8 @@ import typer
 from rich.markup import escape
 
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
-from lakehouse.cli.sample_data import (
-    DEFAULT_DAYS,
-    DEFAULT_ROWS_PER_DAY,
-    DEFAULT_SEED,
-    DEFAULT_START,
-    World,
-    make_world,
-    sample_folder,
-    send,
-)
+from lakehouse.cli.sample_data import make_shop_data, sample_folder, send
+from lakehouse.cli.shop import DEFAULT_DAYS, DEFAULT_ROWS_PER_DAY, DEFAULT_SEED, DEFAULT_START, ShopSize
 from lakehouse.settings import Settings
 
 _FIRST_DAY = dt.datetime.combine(DEFAULT_START, dt.time())  # Typer knows no plain dates
@@ -46,7 +38,7 @@ def generate(
     settings = Settings.load()
     folder = sample_folder(settings) if to is None else to.resolve()
     landing = settings.landing if to is None else str(folder)
-    report = make_world(folder, World(days, rows_per_day, seed, start.date()), landing)
+    report = make_shop_data(folder, ShopSize(days, rows_per_day, seed, start.date()), landing)
     send(folder, landing)
     if as_json:
         print_json(report)

@@ -1,20 +1,19 @@
-"""Sample data in a landing zone: the synthetic shop's world and the real days that come with the project.
+"""Sample data in a landing zone: the synthetic shop's and the real days that come with the project.
 
 Belongs here: putting sample files where nothing else lies. What the shop's files hold is for `shop`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lakehouse.catalog.landing_state import ANSWER_KEY
 from lakehouse.cli.console import CommandError, err
+from lakehouse.cli.shop import ShopSize, shop_package
 from lakehouse.landing.zone import LocalLanding, open_landing
 from lakehouse.storage.files import is_local, write_bytes
 
@@ -27,20 +26,8 @@ if TYPE_CHECKING:
     from examples.shop.generator import Progress
     from lakehouse.settings import Settings
 
-DEFAULT_DAYS, DEFAULT_ROWS_PER_DAY, DEFAULT_SEED = 14, 2000, 7
-DEFAULT_START = dt.date(2024, 1, 1)
 REAL_DATA = Path(__file__).resolve().parents[2] / "data" / "online_retail"
 _UNFINISHED = ".unfinished"
-
-
-@dataclass(frozen=True)
-class World:
-    """What the shop's data are made from; the same arguments give the same bytes."""
-
-    days: int
-    rows_per_day: int
-    seed: int
-    start: dt.date
 
 
 def sample_folder(settings: Settings) -> Path:
@@ -48,19 +35,18 @@ def sample_folder(settings: Settings) -> Path:
     return Path(settings.landing) if is_local(settings.landing) else settings.dagster_home.with_name("sample")
 
 
-def make_world(folder: Path, world: World, landing: str | None = None) -> GenerationReport:
+def make_shop_data(folder: Path, size: ShopSize, landing: str | None = None) -> GenerationReport:
     """Make a shop's data in a folder, unless they are there already.
 
     Args:
         folder: where to.
-        world: what from.
+        size: what from.
         landing: the landing zone that they are for; the folder itself unless given.
 
     Raises:
-        CommandError: the landing zone holds other files, or the arguments do not make a world.
+        CommandError: the landing zone holds other files, or the arguments do not make a size.
     """
-    from examples import shop
-
+    shop = shop_package()
     landing = landing or str(folder)
     unfinished = folder / _UNFINISHED
     if (folder / ANSWER_KEY).exists():
@@ -72,12 +58,12 @@ def make_world(folder: Path, world: World, landing: str | None = None) -> Genera
     unfinished.touch()  # interrupted sample data are completed later, and not mistaken for somebody's files
     try:
         with _progress() as progress:
-            report = shop.generate(
+            report: GenerationReport = shop.generate(
                 folder,
-                days=world.days,
-                rows_per_day=world.rows_per_day,
-                seed=world.seed,
-                start=world.start,
+                days=size.days,
+                rows_per_day=size.rows_per_day,
+                seed=size.seed,
+                start=size.start,
                 progress=progress,
             )
     except ValueError as error:
@@ -134,7 +120,7 @@ def _refuse_others(landing: str, expected: Collection[str]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Show how far the making of a world is, on a terminal."""
+    """Show how far the making of the shop's data is, on a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))

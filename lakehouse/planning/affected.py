@@ -28,8 +28,8 @@ class AffectedTable:
 
     Attributes:
         partitions: the partitions it reaches by their dates, sorted.
-        with_members_of: dimensions that change, and that the table is or reads, directly or by its inputs: it may change
-            in any other partition that holds a member whose history changes. Which members those are only a run knows.
+        with_members_of: dimensions that change, and that the table is or reads, directly or by its inputs: it may
+            change in any other partition that holds a member whose history changes. Only a run knows which those are.
     """
 
     table: str

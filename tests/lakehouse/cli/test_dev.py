@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lakehouse.cli.dev import readable
+from lakehouse.cli.dev_server import readable
 from tests.processes import PROJECT, lake_environment
 
 UI = "http://127.0.0.1:3000"
