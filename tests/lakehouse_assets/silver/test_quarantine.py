@@ -14,7 +14,9 @@ from quality.ledger import LEDGER, ledger_lines
 from quality.quarantine import QUARANTINE, unaccounted
 from resources.predicates import Predicate
 from resources.settings import Settings
+from tests.conftest import ENGINES
 
+on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 DAY = dt.date(2011, 1, 4)
 TABLE = "silver.transactions"
 
@@ -45,6 +47,7 @@ def test_quarantine_that_holds_what_was_rejected_is_accounted_for(audited):
     assert unaccounted(audited) == []
 
 
+@on_both
 def test_a_row_missing_from_quarantine_is_named_by_table_and_day(audited):
     audit(audited, rejected=3)
 
