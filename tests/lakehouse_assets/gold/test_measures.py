@@ -29,10 +29,15 @@ QUOTIENTS = {
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
-def test_a_ratio_is_rounded_half_up_from_all_its_digits(engine):
-    numbers = [[None if text is None else Decimal(text) for text in case[:2]] for case in QUOTIENTS]
-    frame = engine.session().createDataFrame([tuple(pair) for pair in numbers], "a decimal(18,3), b decimal(18,3)")
-    found = frame.select(*[ratio(F.col("a"), F.col("b"), digits).alias(str(digits)) for digits in (3, 4)])
-    assert [kind for _, kind in found.dtypes] == ["decimal(18,3)", "decimal(18,4)"]
-    rounded = {case: row[str(case[2])] for case, row in zip(QUOTIENTS, found.collect(), strict=True)}
-    assert rounded == {case: None if text is None else Decimal(text) for case, text in QUOTIENTS.items()}
+@pytest.mark.parametrize("digits", [3, 4])
+def test_a_ratio_is_rounded_half_up_from_all_its_digits(engine, digits):
+    expected = {case: _money(text) for case, text in QUOTIENTS.items() if case[-1] == digits}
+    numbers = [(_money(above), _money(below)) for above, below, _ in expected]
+    frame = engine.session().createDataFrame(numbers, "above decimal(18,3), below decimal(18,3)")
+    found = frame.select(ratio(F.col("above"), F.col("below"), digits).alias("quotient"))
+    assert found.dtypes == [("quotient", f"decimal(18,{digits})")]
+    assert dict(zip(expected, [row.quotient for row in found.collect()], strict=True)) == expected
+
+
+def _money(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
