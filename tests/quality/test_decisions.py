@@ -24,31 +24,28 @@ from quality.decisions import (
 from quality.publication import publish_received
 from quality.replay import judged_again
 from resources.bronze_rows import bronze_layout
-from tests.conftest import ENGINES, requested_engine
 from tests.frames import TEN_LINES, bronze_products, bronze_table, bronze_transactions, product, refusal, unread
+from tests.quality.conftest import on_both
 from tests.scenario import TRANSACTIONS, day, rows, sale
-
-on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
 FILE = "transactions/2011-03-01.csv"
 BAD = sale("9", Quantity="six")
 WHOLE = sale("77")
 
 
-@pytest.fixture
-def engine(request, lake_root, monkeypatch):
-    """The embedded engine, or both: what may differ is how rows and decisions are joined and typed."""
-    return requested_engine(request, lake_root, monkeypatch)
-
-
-def decide(engine, action, record, table="silver.transactions", **about):
-    """Take a decision about a record of the day's file."""
+def decision(action, record, table="silver.transactions", **about):
+    """Return a decision about a record of the day's file."""
     source = table.partition(".")[2]
     file = FILE if source == "transactions" else "products/2011-03-01.dat"
     place = Place(day(1), about.pop("file", file), about.pop("version", "v1"), record)
-    decision = Decision(action, table, place, about.pop("reason", "because"), "ada", **about)
-    record_decisions(engine, [decision])
-    return decision
+    return Decision(action, table, place, about.pop("reason", "because"), "ada", **about)
+
+
+def decide(engine, *about, **more):
+    """Take a decision."""
+    taken = decision(*about, **more)
+    record_decisions(engine, [taken])
+    return taken
 
 
 def publish(engine, lines, table=transactions, frame=None):
@@ -62,6 +59,22 @@ def quarantine(engine, *columns):
 
 
 @on_both
+def test_what_was_decided_of_a_days_records_is_done_at_once(engine):
+    lines = [sale("1"), BAD, sale("10", Quantity="seven"), unread("fields: 3 of 8", "7,x,y"), sale("12", Quantity="x")]
+    publish(engine, lines)
+    fixes = [decision(FIX, 2, corrected={"Quantity": "7"}), decision(FIX, 4, corrected=WHOLE)]
+    record_decisions(engine, [*fixes, decision(DISCARD, 3, reason="a test of the till")])
+    tally = publish(engine, lines)
+    assert (tally.rows_in, tally.published, tally.rejected, tally.replayed, tally.discarded) == (5, 3, 1, 2, 1)
+    assert rows(engine, "silver.transactions", "invoice_no", "quantity") == [("1", 6), ("77", 6), ("9", 7)]
+    assert quarantine(engine) == [
+        (2, "replayed", "ada", "because"),
+        (3, "discarded", "ada", "a test of the till"),
+        (4, "replayed", "ada", "because"),
+        (5, "open", None, None),
+    ]
+
+
 def test_a_fixed_record_is_published_with_its_correction_and_nothing_else_changes(engine):
     lines = [*TEN_LINES, BAD, sale("10", Quantity="seven")]
     publish(engine, lines)
@@ -85,7 +98,6 @@ def test_the_newest_decision_about_a_record_counts(engine):
     assert rows(engine, "silver.transactions", "quantity") == [(6,), (8,)]
 
 
-@on_both
 def test_a_discarded_record_is_taken_out_and_the_ledger_balances(engine):
     publish(engine, [sale("1"), BAD])
     decide(engine, DISCARD, 2, reason="a test of the till")
@@ -103,7 +115,6 @@ def test_what_is_said_of_a_refused_file_can_be_discarded(engine):
     assert quarantine(engine, "status") == [("discarded",)]
 
 
-@on_both
 def test_a_record_that_could_not_be_read_is_read_once_its_fix_gives_every_column(engine):
     lines = [sale("1"), unread("fields: 3 of 8", "7,x,y")]
     publish(engine, lines)
@@ -144,8 +155,9 @@ def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
 @on_both
 def test_a_fix_of_a_typed_column_is_cast_and_a_text_that_does_not_fit_is_no_null(engine):
     lines = [product("1", list_price=None), product("2", reorder_level=None)]
-    decide(engine, FIX, 1, "silver.products", corrected={"list_price": "3.39"})
-    decide(engine, FIX, 2, "silver.products", corrected={"reorder_level": "many"})
+    price, level = {"list_price": "3.39"}, {"reorder_level": "many"}
+    fixes = enumerate((price, level), start=1)
+    record_decisions(engine, [decision(FIX, record, "silver.products", corrected=fix) for record, fix in fixes])
     publish(engine, None, products, bronze_products(engine, lines))
     assert [str(price) for (price,) in rows(engine, "silver.products", "list_price")] == ["3.390"]
     assert quarantine(engine, "rules", "raw_record") == [(["record:fix"], "fix: many is no int for reorder_level")]
@@ -191,7 +203,6 @@ def bad_day(batch_id=1):
     ]
 
 
-@on_both
 def test_a_released_day_is_published_with_its_bad_rows_in_quarantine(engine):
     assert publish(engine, bad_day()).reason_to_hold(transactions.terms.policy)
     decide(engine, RELEASE, None, batch_id=1, reason="the till was replaced")

@@ -13,18 +13,11 @@ import pytest
 from quality.histories import UNKNOWN
 from quality.publication import unreported
 from resources.predicates import Predicate
-from tests.conftest import ENGINES, requested_engine
 from tests.members import HISTORY, LAYOUTS, TERMS, Change, Lake, Sighting, at, due, table_of, versions_in
+from tests.quality.conftest import on_both
 from tests.scenario import day, rows
 
-on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 ORDERS, DAYS, STEPS = 200, 6, 8
-
-
-@pytest.fixture
-def engine(request, lake_root, monkeypatch):
-    """The embedded engine, or both: what may differ is how an engine joins and how it merges."""
-    return requested_engine(request, lake_root, monkeypatch)
 
 
 @pytest.fixture
@@ -42,8 +35,7 @@ def members(lake, *days, **rows_by_table):
 @on_both
 def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
     seen = [Sighting("a", at(number)) for number in (2, 4, 6)]
-    for number, one in zip((2, 4, 6), seen, strict=True):
-        lake.put("silver.visits", [one], day(number))
+    lake.put("silver.visits", seen, day(2), day(4), day(6))
     result = lake.publish(day(6), day(2), day(4))
     assert (result.version, result.affected) == (1, [day(2), day(4), day(6)])
     later, earlier = Change("a", "Ada L.", 2, at(5)), Change("a", "Ada", 1, at(3))
@@ -64,7 +56,6 @@ def test_a_first_sighting_that_moves_past_a_day_that_is_not_at_hand_is_found_the
     assert lake.versions() == due([], seen[1:])
 
 
-@on_both
 def test_where_nothing_differs_nothing_is_committed(lake):
     members(lake, day(1), members=[Change("a", "Ada", 1, at(1))], visits=[Sighting("a", at(1))])
     again = lake.publish(day(1), day(2))
@@ -115,7 +106,6 @@ def test_a_change_of_today_opens_no_file_of_an_earlier_day(lake):
     ]
 
 
-@on_both
 def test_a_row_that_breaks_the_contract_holds_the_days_of_the_run_before_the_commit(lake):
     members(lake, day(1), members=[Change("a", "Ada", 1, at(1))])
     lake.put("silver.members", [Change("a", "Ada", -1, at(2)), Change("b", "Bo", 1, at(2))], day(2))
@@ -137,7 +127,6 @@ def _ledger(lake):
     return rows(lake.engine, "system.row_ledger", "business_date", "run_id", "verdict")
 
 
-@on_both
 def test_the_days_that_follow_from_a_commit_can_be_asked_after_a_crash(lake):
     assert unreported(lake.engine, TERMS.name, None) == []
     lake.put("silver.visits", [Sighting("a", at(1)), Sighting("a", at(5))], day(1), day(5))

@@ -19,17 +19,9 @@ from quality.publication import Terms, publish_derived, publish_received, unrepo
 from quality.rules import rules_version
 from resources.engine import TableError
 from resources.storage import table_uri
-from tests.conftest import ENGINES, requested_engine
 from tests.frames import TEN_LINES, bronze_customers, bronze_transactions, customer_change, refusal, unread
+from tests.quality.conftest import on_both
 from tests.scenario import day, rows, sale
-
-on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
-
-
-@pytest.fixture
-def engine(request, lake_root, monkeypatch):
-    """The embedded engine, or both: what may differ is how an engine asks the gate and how it commits."""
-    return requested_engine(request, lake_root, monkeypatch)
 
 
 def good(number, count=3, **about):
@@ -117,7 +109,6 @@ def test_where_every_day_is_held_nothing_is_committed(engine):
     assert len(rows(engine, "silver.quarantine", "rules")) == 6
 
 
-@on_both
 def test_the_last_good_version_of_a_held_day_stays_readable(engine):
     publish(engine, good(1), day(1))
     result, _ = publish(engine, [*good(1), *bad(1, 40, batch_id=2, source_file="transactions/more.csv")], day(1))
@@ -139,7 +130,6 @@ def test_other_days_of_the_table_are_left_alone(engine):
     assert published(engine) == {day(1): 3, day(2): 5}
 
 
-@on_both
 def test_a_day_whose_rows_are_gone_becomes_empty(engine):
     publish(engine, [*good(1), *good(2)], day(1), day(2))
     result, _ = publish(engine, good(2), day(1), day(2))
@@ -229,7 +219,6 @@ def test_a_refused_file_alone_holds_its_day_and_beside_good_rows_it_does_not(eng
     assert published(engine) == {day(2): 3}
 
 
-@on_both
 def test_a_transform_that_loses_rows_is_held_by_the_ledger(engine):
     result = publish_received(
         engine,
@@ -260,18 +249,18 @@ def derived(engine, *found):
 
 
 @on_both
-@pytest.mark.parametrize(
-    ("broken", "reason"),
-    [
-        ([(day(2), "UK", 1), (day(2), "UK", 2)], "1 keys (business_date, country) occur more than once"),
-        ([(day(2), "UK", 1), (day(2), None, 1)], "1 rows break the contract: {'country:not_null': 1}"),
-        ([(day(2), "UK", -1)], "all 1 rows are rejected; mostly net_sales:ge 1"),
-    ],
-)
-def test_a_derived_partition_with_anything_wrong_is_held_and_the_others_published(engine, broken, reason):
-    frame = derived(engine, (day(1), "UK", 1), (day(1), "France", 2), *broken)
-    result = publish_derived(engine, DERIVED, frame, [day(1), day(2), day(3)], run_id="run")
-    assert (result.held, result.published) == ({day(2): reason}, [day(1), day(3)])
+def test_a_derived_partition_with_anything_wrong_is_held_and_the_others_published(engine):
+    wrong = {
+        "1 keys (business_date, country) occur more than once": [(day(2), "UK", 1), (day(2), "UK", 2)],
+        "1 rows break the contract: {'country:not_null': 1}": [(day(3), "UK", 1), (day(3), None, 1)],
+        "all 1 rows are rejected; mostly net_sales:ge 1": [(day(4), "UK", -1)],
+    }
+    frame = derived(
+        engine, (day(1), "UK", 1), (day(1), "France", 2), *[row for found in wrong.values() for row in found]
+    )
+    result = publish_derived(engine, DERIVED, frame, [day(number) for number in range(1, 6)], run_id="run")
+    assert result.held == {found[0][0]: reason for reason, found in wrong.items()}
+    assert result.published == [day(1), day(5)]
     assert rows(engine, "gold.example", "country", "net_sales") == [("France", Decimal(2)), ("UK", Decimal(1))]
 
 
@@ -306,7 +295,6 @@ def test_a_held_derived_partition_that_comes_to_its_published_rows_again_is_held
     assert verdicts == [("published", 1), ("held", 0), ("published", 1)]
 
 
-@on_both
 def test_undeclared_columns_of_a_transform_are_left_out(engine):
     frame = derived(engine, (day(1), "UK", 1)).withColumn("helper", F.lit(1))
     publish_derived(engine, DERIVED, frame, [day(1)], run_id="run")
@@ -324,14 +312,12 @@ def test_columns_say_in_the_table_what_they_mean(engine):
     }
 
 
-@on_both
 def test_each_commit_says_the_version_of_the_rules(engine):
     publish_derived(engine, DERIVED, derived(engine, (day(1), "UK", 1)), [day(1)], run_id="run")
     newest, *_ = engine.history("gold.example")
     assert newest.metadata["rules_version"] == rules_version(Weekly, DERIVED.policy)
 
 
-@on_both
 def test_keys_that_another_table_does_not_know_are_warned_of_once_it_was_written(engine):
     lines = [sale("536365", CustomerID="17850"), sale("536366", CustomerID="99999"), sale("536367", CustomerID="")]
     told = []
