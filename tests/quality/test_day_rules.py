@@ -13,7 +13,6 @@ from quality.contract import Contract, column, day_rules_of
 from quality.day_rules import Figures, duplicates, earlier_figures, hours, total, trailing, volume
 from quality.judge import Policy, judge_derived
 from quality.publication import Terms, publish_derived
-from tests.quality.conftest import on_both
 
 DAY = dt.date(2011, 3, 1)
 WEEK = dt.timedelta(weeks=1)
@@ -176,7 +175,6 @@ def test_hours_are_those_of_published_rows(audited):
 TERMS = Terms("gold.sales", Sales, POLICY, "business_date")
 
 
-@on_both
 def test_earlier_figures_are_those_published(engine):
     assert earlier_figures(engine, "gold.sales", "business_date", Sales, [DAY]) == {}
     days = [(DAY - week * WEEK, 3 + week, 10) for week in (4, 3, 2, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,6 @@ from quality.decisions import (
     DISCARD,
     FIX,
     RELEASE,
-    Decided,
     Decision,
     Place,
     at_places,
@@ -58,7 +58,6 @@ def quarantine(engine, *columns):
     return rows(engine, "silver.quarantine", *(columns or ("source_record", "status", "closed_by", "closed_why")))
 
 
-@on_both
 def test_what_was_decided_of_a_days_records_is_done_at_once(engine):
     lines = [sale("1"), BAD, sale("10", Quantity="seven"), unread("fields: 3 of 8", "7,x,y"), sale("12", Quantity="x")]
     publish(engine, lines)
@@ -133,17 +132,38 @@ def test_a_fix_that_is_not_enough_leaves_the_row_open_with_what_was_judged(engin
     assert quarantine(engine, "status", "offending_values") == [("open", '{"quantity": "sixish"}')]
 
 
-@pytest.mark.parametrize("name", ["Shop.Id", 'Shop "Id"', "Shop`Id"])
-def test_a_column_of_any_name_is_fixed_and_kept(engine, name):
-    place = {"business_date": [day(1)] * 2, "source_file": [FILE] * 2, "source_version": ["v1"] * 2}
-    given = pa.table({**place, "source_record": [1, 2], "reject_reason": pa.nulls(2, "string"), name: ["six", "7"]})
+@on_both
+def test_columns_of_any_name_and_type_are_fixed_and_other_records_are_kept_or_left_out(engine):
+    names = ("Shop.Id", 'Shop "Id"', "Shop`Id")
+    where = {"business_date": [day(1)] * 4, "source_file": [FILE] * 4, "source_version": ["v1"] * 4}
+    given = pa.table(
+        {
+            **where,
+            "source_record": [1, 2, 3, 4],
+            "reject_reason": pa.array([None] * 3 + ["fields: 3 of 5"], pa.string()),
+            **dict.fromkeys(names, ["six"] * 3 + [None]),
+            "cost": pa.array([None] * 4, pa.decimal128(18, 3)),
+            "level": pa.array([7] * 3 + [None], pa.int32()),
+        }
+    )
     bronze = engine.session().createDataFrame(given)
-    where = Place(day(1), FILE, "v1", 1)
-    decided = Decided({where: Decision(FIX, "silver.shops", where, "because", "ada", corrected={name: "6"})})
-    fixed = engine.collect(heed(engine, bronze, decided, [name]).frame).to_pylist()
-    assert sorted((row["source_record"], row[name]) for row in fixed) == [(1, "6"), (2, "7")]
-    (there,) = engine.collect(at_places(engine, bronze, [where])).to_pylist()
-    assert (there["source_record"], there[name]) == (1, "six")
+    whole = {**dict.fromkeys(names, "6"), "cost": " 3.39 ", "level": None}
+    taken = [
+        decision(FIX, 1, "silver.shops", file=FILE, corrected={names[0]: "1", "level": "many"}),
+        decision(DISCARD, 2, "silver.shops", file=FILE),
+        decision(FIX, 4, "silver.shops", file=FILE, corrected=whole),
+    ]
+    record_decisions(engine, taken)
+    decided = decisions_about(engine, "silver.shops", [day(1)])
+    fixed = engine.collect(heed(engine, bronze, decided, [*names, "cost", "level"]).frame).to_pylist()
+    columns = ("source_record", "reject_reason", *names, "cost", "level")
+    assert sorted(tuple(row[name] for name in columns) for row in fixed) == [
+        (1, "fix: many is no int for level", "1", "six", "six", None, None),
+        (3, None, "six", "six", "six", None, 7),
+        (4, None, "6", "6", "6", Decimal("3.390"), None),
+    ]
+    (there,) = engine.collect(at_places(engine, bronze, [taken[0].place])).to_pylist()
+    assert (there["source_record"], *[there[name] for name in names]) == (1, "six", "six", "six")
 
 
 def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
@@ -152,7 +172,6 @@ def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
     assert quarantine(engine, "rules", "status") == [(["invoiced_at:on_business_date"], "open")]
 
 
-@on_both
 def test_a_fix_of_a_typed_column_is_cast_and_a_text_that_does_not_fit_is_no_null(engine):
     lines = [product("1", list_price=None), product("2", reorder_level=None)]
     price, level = {"list_price": "3.39"}, {"reorder_level": "many"}

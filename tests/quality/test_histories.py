@@ -33,6 +33,18 @@ def members(lake, *days, **rows_by_table):
 
 
 @on_both
+def test_what_comes_late_and_what_is_seen_no_more_end_in_one_history_and_say_which_days_follow(lake):
+    seen = [Sighting("a", at(2)), Sighting("a", at(4)), Sighting("a", at(6)), Sighting("b", at(2))]
+    lake.put("silver.visits", seen, day(2), day(4), day(6))
+    assert lake.publish(day(6), day(2), day(4)).affected == [day(2), day(4), day(6)]
+    lake.put("silver.visits", [], day(2))
+    late = Change("a", "Ada", 1, at(5))
+    result = members(lake, day(2), day(5), members=[late])
+    assert (result.version, result.affected) == (2, [day(2), day(4), day(6)])
+    assert lake.versions() == due([late], seen[1:3])  # of the other nothing is known any more
+    assert lake.said[-1] == "gold.dim_members: 2 rows new or changed, 1 gone; 3 days have to be made again"
+
+
 def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
     seen = [Sighting("a", at(number)) for number in (2, 4, 6)]
     lake.put("silver.visits", seen, day(2), day(4), day(6))
