@@ -44,6 +44,14 @@ def landing_root(lake_root) -> Path:
     return folder
 
 
+@pytest.fixture
+def line(landing_root):
+    """The real definitions over an empty lake."""
+    from tests.line import Line
+
+    return Line(landing_root)
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request, lake_root, monkeypatch) -> Engine:
     """An engine over the temporary lake."""

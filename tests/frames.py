@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakehouse.contracts.row_outcome import REJECTED, RULES, WARNED
 from lakehouse.ingestion.bronze_rows import bronze_layout
+from lakehouse.publication.validation import judge_received
 from lakehouse_assets.bronze.clicks import clicks
 from lakehouse_assets.bronze.inventory import inventory
 from tests.scenario import CUSTOMERS, PRODUCTS, TRANSACTIONS, customer, day, sale
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from lakehouse.engines.base import Engine
     from lakehouse.ingestion.staging import Source
+    from lakehouse.publication.validation import Tables
+    from lakehouse.tables.declarations import ContractTable
 
 NOW = dt.datetime(2011, 3, 2, 6, 0, tzinfo=dt.UTC)
 """When every row of these frames was appended to bronze."""
@@ -103,7 +107,7 @@ def bronze_table(source: Source, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(placed, schema=bronze_layout(source).schema)
 
 
-def _frame(engine: Engine, table: pa.Table) -> DataFrame:
+def as_frame(engine: Engine, table: pa.Table) -> DataFrame:
     """Return a table as a frame; Spark knows no empty one."""
     if table.num_rows:
         return engine.session().createDataFrame(table)
@@ -115,7 +119,7 @@ def _frame(engine: Engine, table: pa.Table) -> DataFrame:
 
 def bronze_transactions(engine: Engine, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     """Return `bronze.transactions` rows as a frame."""
-    return _frame(engine, bronze_table(TRANSACTIONS, rows))
+    return as_frame(engine, bronze_table(TRANSACTIONS, rows))
 
 
 def bronze_customers(engine: Engine, records: Iterable[Mapping[str, Any]]) -> DataFrame:
@@ -128,12 +132,12 @@ def bronze_customers(engine: Engine, records: Iterable[Mapping[str, Any]]) -> Da
         }
         for row in records
     ]
-    return _frame(engine, bronze_table(CUSTOMERS, texts))
+    return as_frame(engine, bronze_table(CUSTOMERS, texts))
 
 
 def bronze_products(engine: Engine, records: Iterable[Mapping[str, Any]]) -> DataFrame:
     """Return `bronze.products` rows as a frame."""
-    return _frame(engine, bronze_table(PRODUCTS, records))
+    return as_frame(engine, bronze_table(PRODUCTS, records))
 
 
 def bronze_clicks(engine: Engine, events: Iterable[Mapping[str, Any]]) -> DataFrame:
@@ -142,12 +146,12 @@ def bronze_clicks(engine: Engine, events: Iterable[Mapping[str, Any]]) -> DataFr
         {name: value if isinstance(value, str | None) else json.dumps(value) for name, value in event.items()}
         for event in events
     ]
-    return _frame(engine, bronze_table(clicks.source, texts))
+    return as_frame(engine, bronze_table(clicks.source, texts))
 
 
 def bronze_inventory(engine: Engine, movements: Iterable[Mapping[str, Any]]) -> DataFrame:
     """Return `bronze.inventory` rows as a frame."""
-    return _frame(engine, bronze_table(inventory.source, movements))
+    return as_frame(engine, bronze_table(inventory.source, movements))
 
 
 def product(stock_code: str | None, **changed: Any) -> dict[str, Any]:
@@ -197,6 +201,17 @@ def customer_change(customer_id: Any, **changed: Any) -> dict[str, Any]:
     return customer(customer_id, **{"segment": "consumer", **changed})
 
 
+def verdicts(
+    bronze: DataFrame, table: ContractTable, cases: Iterable[str], tables: Tables | None = None
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Return the rules that rows break, and those they are warned of, by their cases, which are in the same order."""
+    terms = table.terms
+    carried = ["source_record"]
+    judged = judge_received(bronze, table.transform, terms.contract, terms.policy, tables=tables, carried=carried)
+    found = {row["source_record"]: row.asDict() for row in judged.drop(REJECTED).collect()}
+    return {case: (found[place][RULES], found[place].get(WARNED, [])) for place, case in enumerate(cases, start=1)}
+
+
 def picked(frame: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
     """Return a frame's rows as tuples of some columns, in their order."""
     return [tuple(row[name] for name in columns) for row in frame.select(*columns).collect()]
@@ -238,7 +253,7 @@ def customer_months(engine: Engine, rows: Iterable[Mapping[str, Any]]) -> DataFr
             ("last_sold_on", pa.date32()),
         ]
     )
-    return _frame(engine, pa.Table.from_pylist(list(rows), schema=schema))
+    return as_frame(engine, pa.Table.from_pylist(list(rows), schema=schema))
 
 
 def customer_month(month: str, customer_id: int = 1, **changed: Any) -> dict[str, Any]:

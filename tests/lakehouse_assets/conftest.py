@@ -1,13 +1,7 @@
-"""The whole line over a temporary lake."""
+"""These tests run on the embedded engine; ``test_engines`` sees that every table is the same on Spark."""
 
 from __future__ import annotations
 
-import pytest
+from tests.embedded import engine
 
-from tests.line import Line
-
-
-@pytest.fixture
-def line(landing_root) -> Line:
-    """The real definitions over an empty lake."""
-    return Line(landing_root)
+__all__ = ["engine"]

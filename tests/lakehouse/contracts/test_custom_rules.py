@@ -16,6 +16,7 @@ from lakehouse.contracts.rule_compiler import every_rule
 from lakehouse.delta.model import MissingTableError
 from lakehouse.publication.audit import Audit, HeldError
 from lakehouse.publication.validation import judge_derived
+from tests.embedded import on_both
 from tests.frames import picked
 
 DAY = dt.date(2011, 3, 1)
@@ -112,6 +113,7 @@ def test_pandera_sees_columns_and_checks_and_none_of_what_is_ours(engine):
     assert not Lines.validate(lines(engine, (1, "a", 9, None))).pandera.errors
 
 
+@on_both
 def test_a_row_that_breaks_rules_that_warn_is_published_with_their_names(engine):
     found = verdicts(engine, (1, "long", 9, 0), (2, "b", 7, 0), (3, "c", 8, 1), leavers=(7,))
     assert found == {
@@ -125,6 +127,7 @@ def test_a_null_passes_custom_rules_and_references(engine):
     assert verdicts(engine, (1, "a", None, None)) == {1: (PUBLISHED, [], [])}
 
 
+@on_both
 def test_a_rule_about_rows_together_names_each_of_them(engine):
     found = verdicts(engine, (1, "a", 7, 1), (2, "a", 8, 1), (3, "b", 7, 1), leavers=(9,))
     assert found == {
@@ -144,7 +147,14 @@ def test_a_rule_whose_table_was_never_written_is_not_evaluated_and_that_is_said(
     ]
 
 
-@pytest.fixture(params=["stream", "frame"])
+each_way = pytest.mark.parametrize("audited", ["stream", "frame"], indirect=True)
+"""How an embedded engine's rows are audited: as they stream past, and by queries."""
+each_way_and_on_spark = pytest.mark.parametrize(
+    ("engine", "audited"), [("sail", "stream"), ("sail", "frame"), ("spark", "frame")], indirect=True
+)
+
+
+@pytest.fixture
 def audited(request, engine):
     """Audit lines in each of the two ways, and return the tally of their day and why it is held."""
 
@@ -167,17 +177,20 @@ def audited(request, engine):
     return audit
 
 
+@each_way_and_on_spark
 def test_warnings_are_counted_by_rule_and_hold_nothing(audited):
     tally, reason = audited((1, "long", 9, 0), (2, "alone", 8, 1), (3, "c", 9, 1), strict=True)
     assert (tally.published, tally.rejected, reason) == (3, 0, None)
     assert tally.warned == {"invoice:str_length": 2, "customer:references": 2, "row:first_has_units": 1}
 
 
+@each_way
 def test_rows_that_are_not_published_do_not_count_as_warned(audited):
     tally, _ = audited((0, "long", 9, 0), (2, "b", 7, 1))
     assert (tally.rules, tally.warned) == ({"number:gt": 1}, {})
 
 
+@each_way
 def test_a_rule_that_holds_refuses_its_row_and_holds_the_day_by_name(audited):
     tally, reason = audited((1, "a", 7, 5000), *[(number, "b", 7, 1) for number in range(2, 500)])
     assert (tally.rejected, tally.rules) == (1, {"units:lt": 1})

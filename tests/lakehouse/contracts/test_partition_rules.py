@@ -122,7 +122,14 @@ def sales(engine, *days):
     return engine.session().createDataFrame(made, "n bigint, at timestamp, amount decimal(18,3), business_date date")
 
 
-@pytest.fixture(params=["stream", "frame"])
+each_way = pytest.mark.parametrize("audited", ["stream", "frame"], indirect=True)
+"""How an embedded engine's rows are audited: as they stream past, and by queries."""
+each_way_and_on_spark = pytest.mark.parametrize(
+    ("engine", "audited"), [("sail", "stream"), ("sail", "frame"), ("spark", "frame")], indirect=True
+)
+
+
+@pytest.fixture
 def audited(request, engine):
     """Audit days in each of the two ways, and return the audit."""
 
@@ -141,6 +148,7 @@ def audited(request, engine):
     return audit
 
 
+@each_way_and_on_spark
 def test_a_broken_day_rule_warns_once_or_holds_and_says_what_it_found(audited):
     earlier = {DAY - week * WEEK: figures(8, 80) for week in (1, 2, 3)}
     gate = audited((DAY, 20, 1), (DAY + dt.timedelta(days=1), 2, 1), earlier=earlier)
@@ -154,12 +162,14 @@ def test_a_broken_day_rule_warns_once_or_holds_and_says_what_it_found(audited):
     assert gate.tallies[DAY + dt.timedelta(days=1)].findings == {}
 
 
+@each_way
 def test_days_of_one_write_are_compared_with_each_other_but_not_with_held_ones(audited):
     days = [(DAY + week * WEEK, rows, 1) for week, rows in enumerate((4, 4, 4, 40, 9, 8))]
     gate = audited(*days)
     assert list(gate.reasons()) == [DAY + 3 * WEEK, DAY + 4 * WEEK]
 
 
+@each_way
 def test_hours_are_those_of_published_rows(audited):
     gate = audited((DAY, 6, 1), (DAY + WEEK, 4, 1))
     assert not any(tally.findings for tally in gate.tallies.values())

@@ -6,87 +6,92 @@ import datetime as dt
 import re
 from decimal import Decimal
 
-import pandera.pyspark as pa
+import pandera.pyspark
+import pyarrow as pa
 import pyspark.sql.types as T  # noqa: N812
 import pytest
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.casting import typed
-from lakehouse.contracts.contract import Contract, column, columns_of, rule
+from lakehouse.contracts.contract import Contract, arrow_schema, column, columns_of, rule
 from lakehouse.contracts.partition_rules import duplicates
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.rule_compiler import broken, check_text, compile_rules, reader_rule, rules_version
+from tests.embedded import on_both
 from tests.frames import picked
 
 CHECKS = {
-    "greater_than": ({"gt": 5}, "n:gt", [6], [5, 4]),
-    "greater_than_or_equal_to": ({"ge": 5}, "n:ge", [5, 6], [4]),
-    "less_than": ({"lt": 5}, "n:lt", [4], [5, 6]),
-    "less_than_or_equal_to": ({"le": 5}, "n:le", [5, 4], [6]),
-    "in_range": ({"in_range": {"min_value": 2, "max_value": 4}}, "n:in_range", [2, 3, 4], [1, 5]),
+    "greater_than": ({"gt": 5}, "gt", [6], [5, 4]),
+    "greater_than_or_equal_to": ({"ge": 5}, "ge", [5, 6], [4]),
+    "less_than": ({"lt": 5}, "lt", [4], [5, 6]),
+    "less_than_or_equal_to": ({"le": 5}, "le", [5, 4], [6]),
+    "in_range": ({"in_range": {"min_value": 2, "max_value": 4}}, "in_range", [2, 3, 4], [1, 5]),
     "in_range_open": (
         {"in_range": {"min_value": 2, "max_value": 4, "include_min": False, "include_max": False}},
-        "n:in_range",
+        "in_range",
         [3],
         [2, 4],
     ),
-    "isin": ({"isin": [1, 2]}, "n:isin", [1, 2], [3]),
-    "notin": ({"notin": [1, 2]}, "n:notin", [3], [1, 2]),
-    "str_matches": ({"str_matches": r"[a-c]+"}, "s:str_matches", ["abc", "ax"], ["xabc", ""]),
-    "str_matches_either": ({"str_matches": r"a|b"}, "s:str_matches", ["a", "bx"], ["xb"]),
-    "str_contains": ({"str_contains": "b"}, "s:str_contains", ["abc", "b"], ["ac", ""]),
-    "str_startswith": ({"str_startswith": "a"}, "s:str_startswith", ["ab"], ["ba", ""]),
-    "str_endswith": ({"str_endswith": "a"}, "s:str_endswith", ["ba"], ["ab", ""]),
-    "str_length": ({"str_length": {"min_value": 2, "max_value": 3}}, "s:str_length", ["ab", "äöü"], ["a", "abcd"]),
+    "isin": ({"isin": [1, 2]}, "isin", [1, 2], [3]),
+    "notin": ({"notin": [1, 2]}, "notin", [3], [1, 2]),
+    "str_matches": ({"str_matches": r"[a-c]+"}, "str_matches", ["abc", "ax"], ["xabc", ""]),
+    "str_matches_either": ({"str_matches": r"a|b"}, "str_matches", ["a", "bx"], ["xb"]),
+    "str_contains": ({"str_contains": "b"}, "str_contains", ["abc", "b"], ["ac", ""]),
+    "str_startswith": ({"str_startswith": "a"}, "str_startswith", ["ab"], ["ba", ""]),
+    "str_endswith": ({"str_endswith": "a"}, "str_endswith", ["ba"], ["ab", ""]),
+    "str_length": (
+        {"str_length": {"min_value": 2, "max_value": 3}},
+        "str_length",
+        ["ab", "äöü"],
+        ["a", "abcd"],
+    ),
 }
 """A declaration of each check, its rule, values that pass and values that break it."""
 
 
-def contract_with(check: dict) -> type[Contract]:
-    """Make a contract of two nullable columns, one of them with a check."""
-    numbers = not next(iter(check)).startswith("str_")
-
-    class Checked(Contract):
-        n: T.IntegerType = column("a number", nullable=True, **(check if numbers else {}))
-        s: T.StringType = column("a text", nullable=True, **({} if numbers else check))
-
-    return Checked
+def contract_with(*names: str) -> type[Contract]:
+    """Make a contract of a nullable column for each of some checks, of the check's name."""
+    types = {name: T.StringType if name.startswith("str_") else T.IntegerType for name in names}
+    columns = {name: column("a value", nullable=True, **CHECKS[name][0]) for name in names}
+    return type("Checked", (Contract,), {"__annotations__": types, **columns})
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_check_is_passed_broken_and_silent_about_null(engine, name):
-    check, rule, passing, breaking = CHECKS[name]
-    frame = values(engine, [*passing, *breaking, None])
-    rules = compile_rules(contract_with(check))
-    assert [found.name for found in rules] == [rule]
-    verdicts = [row[0] for row in frame.select(broken(rules)).collect()]
-    assert verdicts == [[]] * len(passing) + [[rule]] * len(breaking) + [[]]
+def values(engine, contract, *cases):
+    """Return a frame of a contract's columns with a row for each case, a column and its value; the others are null."""
+    rows = [{name: value} for name, value in cases]
+    return engine.session().createDataFrame(pa.Table.from_pylist(rows, schema=arrow_schema(contract)))
+
+
+@on_both
+def test_a_check_is_passed_broken_and_silent_about_null(engine):
+    contract = contract_with(*CHECKS)
+    expected = {}
+    for name, (_, its_rule, passing, breaking) in CHECKS.items():
+        expected |= {(name, value): [] for value in (*passing, None)}
+        expected |= {(name, value): [f"{name}:{its_rule}"] for value in breaking}
+    rules = compile_rules(contract)
+    assert [own.name for own in rules] == [f"{name}:{its_rule}" for name, (_, its_rule, *_) in CHECKS.items()]
+    verdicts = values(engine, contract, *expected).select(broken(rules)).collect()
+    assert dict(zip(expected, [row[0] for row in verdicts], strict=True)) == expected
 
 
 @pytest.mark.parametrize("name", [name for name in CHECKS if name != "str_matches_either"])
 def test_a_check_agrees_with_pandera(engine, name):
-    check, rule, passing, breaking = CHECKS[name]
-    contract = contract_with(check)
+    contract, (_, rule, passing, breaking) = contract_with(name), CHECKS[name]
     for sample in (passing, breaking, [None]):
-        frame = values(engine, sample)
+        frame = values(engine, contract, *[(name, value) for value in sample])
         ours = any(row[0] for row in frame.select(broken(compile_rules(contract))).collect())
         theirs = bool(contract.validate(frame).pandera.errors)
         assert (ours, theirs) == (sample is breaking, sample is breaking), (rule, sample)
 
 
 def test_of_an_alternation_every_branch_is_anchored_where_pandera_anchors_the_first_only(engine):
-    check, rule, _, breaking = CHECKS["str_matches_either"]
-    contract, frame = contract_with(check), values(engine, breaking)
-    assert [row[0] for row in frame.select(broken(compile_rules(contract))).collect()] == [[rule]]
+    name = "str_matches_either"
+    contract, (_, rule, _, (value,)) = contract_with(name), CHECKS[name]
+    frame = values(engine, contract, (name, value))
+    assert [row[0] for row in frame.select(broken(compile_rules(contract))).collect()] == [[f"{name}:{rule}"]]
     assert not contract.validate(frame).pandera.errors
-
-
-def values(engine, sample):
-    """Return a frame whose column of the sample's type holds the sample."""
-    number = any(isinstance(value, int) for value in sample)
-    rows = [(value, None) if number else (None, value) for value in sample]
-    return engine.session().createDataFrame(rows, "n int, s string")
 
 
 def test_not_null_agrees_with_pandera(engine):
@@ -169,7 +174,7 @@ def test_a_check_that_cannot_judge_a_row_is_refused():
     class Lambda(Contract):
         n: T.IntegerType = column("a number")
 
-        @pa.check("n")
+        @pandera.pyspark.check("n")
         def even(cls, _):  # noqa: N805 - Pandera's way
             return True
 

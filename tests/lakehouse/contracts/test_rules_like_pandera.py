@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import string
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pyarrow as pa
@@ -17,10 +18,11 @@ import pytest
 
 from lakehouse.contracts.contract import Contract, arrow_schema, column, columns_of
 from lakehouse.contracts.rule_compiler import broken, compile_rules
-from tests.conftest import ENGINES, requested_engine
+from lakehouse.engines.sail import SailEngine
+from tests.embedded import on_both
 
 ROWS = 10_000
-VALUES = {"sail": 64, "spark": 12}
+VALUES = 32
 """Distinct values of a column: Pandera is asked about each, with a query for each check."""
 _OPEN = {"include_min": False, "include_max": False}
 
@@ -100,11 +102,6 @@ def pool(type_: pa.DataType, size: int, chance: random.Random) -> list[object]:
     return [None, *chance.sample(edges, min(len(edges), size - 1))] + [draw() for _ in range(size - 1 - len(edges))]
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request, lake_root, monkeypatch):
-    return requested_engine(request, lake_root, monkeypatch)
-
-
 def frame(engine, rows, **more):
     made = pa.Table.from_pylist(rows, schema=arrow_schema(Fuzzed))
     for name, values in more.items():
@@ -124,12 +121,22 @@ def refused(engine, rows) -> set[str]:
     return names
 
 
-def test_rows_that_break_our_rules_are_those_that_pandera_refuses(engine):
-    chance = random.Random(20_111_209)  # noqa: S311 - no secret
-    size = VALUES[engine.name]
-    pools = {own.name: pool(own.type, size, chance) for own in arrow_schema(Fuzzed)}
+@dataclass
+class Verdicts:
+    """Random rows, and the rules that each breaks by Pandera's own verdict on its values."""
+
+    rows: list[dict[str, object]]
+    broken_by: dict[str, list[set[str]]]
+    expected: list[list[str]]
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> Verdicts:
+    """Ask Pandera about every value, on the embedded engine, and draw rows of them."""
+    engine, chance = SailEngine("unused"), random.Random(20_111_209)  # noqa: S311 - no secret
+    pools = {own.name: pool(own.type, VALUES, chance) for own in arrow_schema(Fuzzed)}
     broken_by = {name: [set[str]() for _ in values] for name, values in pools.items()}
-    for place in range(size):
+    for place in range(VALUES):
         row = {name: values[place % len(values)] for name, values in pools.items()}
         for rule in refused(engine, [row]):
             name = rule.split(":")[0]
@@ -143,17 +150,26 @@ def test_rows_that_break_our_rules_are_those_that_pandera_refuses(engine):
         row.update({name: chance.choice(good[name]) for name in pools})
     rows = [{name: pools[name][place] for name, place in row.items()} for row in drawn]
     expected = [sorted(rule for name, place in row.items() for rule in broken_by[name][place]) for row in drawn]
+    return Verdicts(rows, broken_by, expected)
 
+
+@on_both
+def test_rows_that_break_our_rules_are_those_that_pandera_refuses(engine, verdicts):
+    numbered = frame(engine, verdicts.rows, number=range(ROWS))
+    judged = engine.collect(numbered.select("number", broken(compile_rules(Fuzzed)).alias("rules"))).to_pylist()
+    assert {row["number"]: sorted(row["rules"]) for row in judged} == dict(enumerate(verdicts.expected))
+
+
+def test_pandera_refuses_none_of_the_rows_that_break_no_rule(engine, verdicts):
+    passed = [row for row, rules in zip(verdicts.rows, verdicts.expected, strict=True) if not rules]
+    assert ROWS // 5 < len(passed) < ROWS // 2
+    assert refused(engine, passed) == set()
+
+
+def test_some_values_pass_each_rule_and_some_break_it(verdicts):
     rules = compile_rules(Fuzzed)
-    numbered = frame(engine, rows, number=range(ROWS)).select("number", broken(rules).alias("rules"))
-    judged = {row["number"]: sorted(row["rules"]) for row in engine.collect(numbered).to_pylist()}
-    assert judged == dict(enumerate(expected))
-
-    for own in columns_of(Fuzzed):  # it has seen something: values that pass each rule, and values that break it
-        found = broken_by[own.name]
+    for own in columns_of(Fuzzed):
+        found = verdicts.broken_by[own.name]
         named = {rule.name for rule in rules if rule.columns == (own.name,)}
         assert set().union(*found) == named, own.name
         assert all(any(rule not in value for value in found) for rule in named), own.name
-    passed = [row for number, row in enumerate(rows) if not judged[number]]
-    assert ROWS // 5 < len(passed) < ROWS // 2
-    assert refused(engine, passed) == set()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from lakehouse.publication.current_rows import current_rows
+from tests.embedded import on_both
 from tests.frames import bronze_transactions, picked, refusal, superseded_mark
 from tests.scenario import day, sale
 
@@ -86,7 +85,11 @@ def test_a_day_without_rows_is_accounted_for_with_nothing(engine):
     assert current(engine, [], day(1), day(2)) == ([], {day(1): (0, 0), day(2): (0, 0)})
 
 
-@pytest.mark.parametrize("name", ["o'brien.csv", 'a"b.csv', "é — 1.csv"])
-def test_any_file_name_can_be_replaced(engine, name):
-    rows = [line("1", 1, file=name), line("2", 2, file=name), line("3", 1)]
-    assert current(engine, rows) == (["2", "3"], {day(1): (3, 1)})
+@on_both
+def test_files_of_any_name_are_told_apart_in_one_day(engine):
+    odd = ["o'brien.csv", 'a"b.csv', "é — 1.csv"]
+    rows = [line(f"{name} {batch}", batch, file=name) for name in odd for batch in (1, 2)]
+    rows += [line("1", 1), refusal(2, source_file=A), refusal(3, "encoding", source_file=A)]
+    rows += [line("2", 1, file=B), superseded_mark(2, source_file=B), line("3", 2, file=B, business_date=day(2))]
+    kept = sorted(["1", "3", "file:encoding", *[f"{name} 2" for name in odd]])
+    assert current(engine, rows, day(1), day(2)) == (kept, {day(1): (10, 5), day(2): (1, 0)})

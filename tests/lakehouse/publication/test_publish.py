@@ -20,17 +20,9 @@ from lakehouse.publication.publish import publish_derived, publish_received, unr
 from lakehouse.storage.files import table_uri
 from lakehouse_assets.silver.customers import customers
 from lakehouse_assets.silver.transactions import transactions
-from tests.conftest import ENGINES, requested_engine
+from tests.embedded import on_both
 from tests.frames import TEN_LINES, bronze_customers, bronze_transactions, customer_change, refusal, unread
 from tests.scenario import day, rows, sale
-
-on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
-
-
-@pytest.fixture
-def engine(request, lake_root, monkeypatch):
-    """The embedded engine, or both: what may differ is how an engine asks the gate and how it commits."""
-    return requested_engine(request, lake_root, monkeypatch)
 
 
 def good(number, count=3, **about):
@@ -70,7 +62,6 @@ def ledger(engine):
     return [dict(zip(columns, row, strict=True)) for row in rows(engine, "system.row_ledger", *columns)]
 
 
-@on_both
 def test_a_day_is_published_with_its_quarantine_and_its_line_in_the_ledger(engine):
     lines = [*TEN_LINES, TEN_LINES[0], sale("9", Quantity="six")]
     result, said = publish(engine, lines, day(1))
@@ -98,17 +89,22 @@ def test_a_day_is_published_with_its_quarantine_and_its_line_in_the_ledger(engin
 
 @on_both
 def test_good_days_are_published_while_one_is_held_in_one_call(engine):
-    result, said = publish(engine, [*good(1), *bad(2), *good(3)], day(1), day(2), day(3))
+    lines = [*good(1), good(1)[0], *bad(1, 1), *bad(2), *good(3)]
+    result, said = publish(engine, lines, day(1), day(2), day(3))
     assert (result.published, list(result.held)) == ([day(1), day(3)], [day(2)])
     assert published(engine) == {day(1): 3, day(3): 3}
-    assert [(line["business_date"], line["verdict"]) for line in ledger(engine)] == [
-        (day(1), "published"),
-        (day(2), "held"),
-        (day(3), "published"),
+    columns = ("business_date", "verdict", "published", "rejected", "duplicate", "delta_version")
+    assert rows(engine, "system.row_ledger", *columns) == [
+        (day(1), "published", 3, 1, 1, 1),
+        (day(2), "held", 0, 3, 0, None),
+        (day(3), "published", 3, 0, 0, 1),
     ]
-    assert rows(engine, "system.row_ledger", "business_date", "delta_version")[1] == (day(2), None)
-    assert set(rows(engine, "silver.quarantine", "business_date", "verdict")) == {(day(2), "held")}
-    assert said == ["silver.transactions 2011-03-01 to 2011-03-03: 6 rows published, 3 rejected, 1 of 3 days held"]
+    quarantined = rows(engine, "silver.quarantine", "business_date", "rules", "verdict")
+    assert quarantined == [
+        (day(1), ["quantity:readable"], "published"),
+        *[(day(2), ["quantity:readable"], "held")] * 3,
+    ]
+    assert said == ["silver.transactions 2011-03-01 to 2011-03-03: 6 rows published, 4 rejected, 1 of 3 days held"]
 
 
 def test_where_every_day_is_held_nothing_is_committed(engine):
@@ -118,7 +114,6 @@ def test_where_every_day_is_held_nothing_is_committed(engine):
     assert len(rows(engine, "silver.quarantine", "rules")) == 6
 
 
-@on_both
 def test_the_last_good_version_of_a_held_day_stays_readable(engine):
     publish(engine, good(1), day(1))
     result, _ = publish(engine, [*good(1), *bad(1, 40, batch_id=2, source_file="transactions/more.csv")], day(1))
@@ -140,7 +135,6 @@ def test_other_days_of_the_table_are_left_alone(engine):
     assert published(engine) == {day(1): 3, day(2): 5}
 
 
-@on_both
 def test_a_day_whose_rows_are_gone_becomes_empty(engine):
     publish(engine, [*good(1), *good(2)], day(1), day(2))
     result, _ = publish(engine, good(2), day(1), day(2))
@@ -230,7 +224,6 @@ def test_a_refused_file_alone_holds_its_day_and_beside_good_rows_it_does_not(eng
     assert published(engine) == {day(2): 3}
 
 
-@on_both
 def test_a_transform_that_loses_rows_is_held_by_the_ledger(engine):
     result = publish_received(
         engine,
@@ -261,18 +254,18 @@ def derived(engine, *found):
 
 
 @on_both
-@pytest.mark.parametrize(
-    ("broken", "reason"),
-    [
-        ([(day(2), "UK", 1), (day(2), "UK", 2)], "1 keys (business_date, country) occur more than once"),
-        ([(day(2), "UK", 1), (day(2), None, 1)], "1 rows break the contract: {'country:not_null': 1}"),
-        ([(day(2), "UK", -1)], "all 1 rows are rejected; mostly net_sales:ge 1"),
-    ],
-)
-def test_a_derived_partition_with_anything_wrong_is_held_and_the_others_published(engine, broken, reason):
-    frame = derived(engine, (day(1), "UK", 1), (day(1), "France", 2), *broken)
-    result = publish_derived(engine, DERIVED, frame, [day(1), day(2), day(3)], run_id="run")
-    assert (result.held, result.published) == ({day(2): reason}, [day(1), day(3)])
+def test_a_derived_partition_with_anything_wrong_is_held_and_the_others_published(engine):
+    wrong = {
+        "1 keys (business_date, country) occur more than once": [(day(2), "UK", 1), (day(2), "UK", 2)],
+        "1 rows break the contract: {'country:not_null': 1}": [(day(3), "UK", 1), (day(3), None, 1)],
+        "all 1 rows are rejected; mostly net_sales:ge 1": [(day(4), "UK", -1)],
+    }
+    frame = derived(
+        engine, (day(1), "UK", 1), (day(1), "France", 2), *[row for found in wrong.values() for row in found]
+    )
+    result = publish_derived(engine, DERIVED, frame, [day(number) for number in range(1, 6)], run_id="run")
+    assert result.held == {found[0][0]: reason for reason, found in wrong.items()}
+    assert result.published == [day(1), day(5)]
     assert rows(engine, "gold.example", "country", "net_sales") == [("France", Decimal(2)), ("UK", Decimal(1))]
 
 
@@ -307,7 +300,6 @@ def test_a_held_derived_partition_that_comes_to_its_published_rows_again_is_held
     assert verdicts == [("published", 1), ("held", 0), ("published", 1)]
 
 
-@on_both
 def test_undeclared_columns_of_a_transform_are_left_out(engine):
     frame = derived(engine, (day(1), "UK", 1)).withColumn("helper", F.lit(1))
     publish_derived(engine, DERIVED, frame, [day(1)], run_id="run")
@@ -325,14 +317,12 @@ def test_columns_say_in_the_table_what_they_mean(engine):
     }
 
 
-@on_both
 def test_each_commit_says_the_version_of_the_rules(engine):
     publish_derived(engine, DERIVED, derived(engine, (day(1), "UK", 1)), [day(1)], run_id="run")
     newest, *_ = engine.history("gold.example")
     assert newest.metadata["rules_version"] == rules_version(Weekly, DERIVED.policy)
 
 
-@on_both
 def test_keys_that_another_table_does_not_know_are_warned_of_once_it_was_written(engine):
     lines = [sale("536365", CustomerID="17850"), sale("536366", CustomerID="99999"), sale("536367", CustomerID="")]
     told = []

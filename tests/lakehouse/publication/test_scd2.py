@@ -13,23 +13,16 @@ import pytest
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.publish import unreported
 from lakehouse.publication.scd2 import UNKNOWN
-from tests.conftest import ENGINES, requested_engine
-from tests.members import HISTORY, LAYOUTS, TERMS, Catalog, Change, Sighting, at, due, table_of, versions_in
+from tests.embedded import on_both
+from tests.members import HISTORY, LAYOUTS, TERMS, Change, Lake, Sighting, at, due, table_of, versions_in
 from tests.scenario import day, rows
 
-on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 ORDERS, DAYS, STEPS = 200, 6, 8
 
 
 @pytest.fixture
-def engine(request, lake_root, monkeypatch):
-    """The embedded engine, or both: what may differ is how an engine joins and how it merges."""
-    return requested_engine(request, lake_root, monkeypatch)
-
-
-@pytest.fixture
-def lake(engine) -> Catalog:
-    return Catalog(engine)
+def lake(engine) -> Lake:
+    return Lake(engine)
 
 
 def members(lake, *days, **rows_by_table):
@@ -40,10 +33,21 @@ def members(lake, *days, **rows_by_table):
 
 
 @on_both
+def test_what_comes_late_and_what_is_seen_no_more_end_in_one_history_and_say_which_days_follow(lake):
+    seen = [Sighting("a", at(2)), Sighting("a", at(4)), Sighting("a", at(6)), Sighting("b", at(2))]
+    lake.put("silver.visits", seen, day(2), day(4), day(6))
+    assert lake.publish(day(6), day(2), day(4)).affected == [day(2), day(4), day(6)]
+    lake.put("silver.visits", [], day(2))
+    late = Change("a", "Ada", 1, at(5))
+    result = members(lake, day(2), day(5), members=[late])
+    assert (result.version, result.affected) == (2, [day(2), day(4), day(6)])
+    assert lake.versions() == due([late], seen[1:3])  # of the other nothing is known any more
+    assert lake.said[-1] == "gold.dim_members: 2 rows new or changed, 1 gone; 3 days have to be made again"
+
+
 def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
     seen = [Sighting("a", at(number)) for number in (2, 4, 6)]
-    for number, one in zip((2, 4, 6), seen, strict=True):
-        lake.put("silver.visits", [one], day(number))
+    lake.put("silver.visits", seen, day(2), day(4), day(6))
     result = lake.publish(day(6), day(2), day(4))
     assert (result.version, result.affected) == (1, [day(2), day(4), day(6)])
     later, earlier = Change("a", "Ada L.", 2, at(5)), Change("a", "Ada", 1, at(3))
@@ -54,7 +58,7 @@ def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
     assert lake.versions() == due([earlier], seen)
     assert members(lake, day(2), visits=[]).affected == [day(2), day(4)]  # first seen on another day now
     assert lake.versions() == due([earlier], seen[1:])
-    assert lake.said[-1] == "gold.dim_members: 1 rows new or changed, 1 gone; 2 days have to be restated"
+    assert lake.said[-1] == "gold.dim_members: 1 rows new or changed, 1 gone; 2 days have to be made again"
 
 
 def test_a_first_sighting_that_moves_past_a_day_that_is_not_at_hand_is_found_there(lake):
@@ -64,7 +68,6 @@ def test_a_first_sighting_that_moves_past_a_day_that_is_not_at_hand_is_found_the
     assert lake.versions() == due([], seen[1:])
 
 
-@on_both
 def test_where_nothing_differs_nothing_is_committed(lake):
     members(lake, day(1), members=[Change("a", "Ada", 1, at(1))], visits=[Sighting("a", at(1))])
     again = lake.publish(day(1), day(2))
@@ -115,7 +118,6 @@ def test_a_change_of_today_opens_no_file_of_an_earlier_day(lake):
     ]
 
 
-@on_both
 def test_a_row_that_breaks_the_contract_holds_the_days_of_the_run_before_the_commit(lake):
     members(lake, day(1), members=[Change("a", "Ada", 1, at(1))])
     lake.put("silver.members", [Change("a", "Ada", -1, at(2)), Change("b", "Bo", 1, at(2))], day(2))
@@ -137,7 +139,6 @@ def _ledger(lake):
     return rows(lake.engine, "system.row_ledger", "business_date", "run_id", "verdict")
 
 
-@on_both
 def test_the_days_that_follow_from_a_commit_can_be_asked_after_a_crash(lake):
     assert unreported(lake.engine, TERMS.name, None) == []
     lake.put("silver.visits", [Sighting("a", at(1)), Sighting("a", at(5))], day(1), day(5))
@@ -240,7 +241,7 @@ class World:
             return Sighting(dice.choice([member, member, None]), time, table)
         return Change(member, dice.choice(["x", "y", None]), dice.choice([0, None]), time, dice.choice([None, True]))
 
-    def put(self, lake: Catalog) -> None:
+    def put(self, lake: Lake) -> None:
         """Write the tables as they are now."""
         every = tuple(self._day(0, number) for number in range(ORDERS * DAYS))
         for name, layout in LAYOUTS.items():

@@ -17,6 +17,7 @@ from lakehouse.publication.audit import Audit
 from lakehouse.publication.validation import judge_received
 from lakehouse_assets.silver.customers import Customers, customers
 from lakehouse_assets.silver.transactions import transactions
+from tests.embedded import on_both
 from tests.frames import (
     FAULTS,
     NOW,
@@ -118,6 +119,7 @@ def test_the_winner_of_a_key_does_not_depend_on_the_order_of_arrival(order):
     assert sorted(outcomes) == [PUBLISHED] * 3 + [DUPLICATE] * 3
 
 
+@on_both
 def test_latest_by_names_the_winner_before_the_order_of_files(engine):
     policy = Policy(("customer_id",), latest_by=("updated_at",))
     times = ("2011-03-01T09:00:00Z", "2011-03-01T11:00:00Z", "2011-03-01T10:00:00Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,6 @@ from lakehouse.quarantine.decisions import (
     DISCARD,
     FIX,
     RELEASE,
-    Decided,
     Decision,
     Place,
     at_places,
@@ -24,31 +24,28 @@ from lakehouse.quarantine.decisions import (
 )
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
-from tests.conftest import ENGINES, requested_engine
+from tests.embedded import on_both
 from tests.frames import TEN_LINES, bronze_products, bronze_table, bronze_transactions, product, refusal, unread
 from tests.scenario import TRANSACTIONS, day, rows, sale
-
-on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
 FILE = "transactions/2011-03-01.csv"
 BAD = sale("9", Quantity="six")
 WHOLE = sale("77")
 
 
-@pytest.fixture
-def engine(request, lake_root, monkeypatch):
-    """The embedded engine, or both: what may differ is how rows and decisions are joined and typed."""
-    return requested_engine(request, lake_root, monkeypatch)
-
-
-def decide(engine, action, record, table="silver.transactions", **about):
-    """Take a decision about a record of the day's file."""
+def decision(action, record, table="silver.transactions", **about):
+    """Return a decision about a record of the day's file."""
     source = table.partition(".")[2]
     file = FILE if source == "transactions" else "products/2011-03-01.dat"
     place = Place(day(1), about.pop("file", file), about.pop("version", "v1"), record)
-    decision = Decision(action, table, place, about.pop("reason", "because"), "ada", **about)
-    record_decisions(engine, [decision])
-    return decision
+    return Decision(action, table, place, about.pop("reason", "because"), "ada", **about)
+
+
+def decide(engine, *about, **more):
+    """Take a decision."""
+    taken = decision(*about, **more)
+    record_decisions(engine, [taken])
+    return taken
 
 
 def publish(engine, lines, table=transactions, frame=None):
@@ -61,7 +58,22 @@ def quarantine(engine, *columns):
     return rows(engine, "silver.quarantine", *(columns or ("source_record", "status", "closed_by", "closed_why")))
 
 
-@on_both
+def test_what_was_decided_of_a_days_records_is_done_at_once(engine):
+    lines = [sale("1"), BAD, sale("10", Quantity="seven"), unread("fields: 3 of 8", "7,x,y"), sale("12", Quantity="x")]
+    publish(engine, lines)
+    fixes = [decision(FIX, 2, corrected={"Quantity": "7"}), decision(FIX, 4, corrected=WHOLE)]
+    record_decisions(engine, [*fixes, decision(DISCARD, 3, reason="a test of the till")])
+    tally = publish(engine, lines)
+    assert (tally.rows_in, tally.published, tally.rejected, tally.replayed, tally.discarded) == (5, 3, 1, 2, 1)
+    assert rows(engine, "silver.transactions", "invoice_no", "quantity") == [("1", 6), ("77", 6), ("9", 7)]
+    assert quarantine(engine) == [
+        (2, "replayed", "ada", "because"),
+        (3, "discarded", "ada", "a test of the till"),
+        (4, "replayed", "ada", "because"),
+        (5, "open", None, None),
+    ]
+
+
 def test_a_fixed_record_is_published_with_its_correction_and_nothing_else_changes(engine):
     lines = [*TEN_LINES, BAD, sale("10", Quantity="seven")]
     publish(engine, lines)
@@ -85,7 +97,6 @@ def test_the_newest_decision_about_a_record_counts(engine):
     assert rows(engine, "silver.transactions", "quantity") == [(6,), (8,)]
 
 
-@on_both
 def test_a_discarded_record_is_taken_out_and_the_ledger_balances(engine):
     publish(engine, [sale("1"), BAD])
     decide(engine, DISCARD, 2, reason="a test of the till")
@@ -103,7 +114,6 @@ def test_what_is_said_of_a_refused_file_can_be_discarded(engine):
     assert quarantine(engine, "status") == [("discarded",)]
 
 
-@on_both
 def test_a_record_that_could_not_be_read_is_read_once_its_fix_gives_every_column(engine):
     lines = [sale("1"), unread("fields: 3 of 8", "7,x,y")]
     publish(engine, lines)
@@ -122,17 +132,38 @@ def test_a_fix_that_is_not_enough_leaves_the_row_open_with_what_was_judged(engin
     assert quarantine(engine, "status", "offending_values") == [("open", '{"quantity": "sixish"}')]
 
 
-@pytest.mark.parametrize("name", ["Shop.Id", 'Shop "Id"', "Shop`Id"])
-def test_a_column_of_any_name_is_fixed_and_kept(engine, name):
-    place = {"business_date": [day(1)] * 2, "source_file": [FILE] * 2, "source_version": ["v1"] * 2}
-    given = pa.table({**place, "source_record": [1, 2], "reject_reason": pa.nulls(2, "string"), name: ["six", "7"]})
+@on_both
+def test_columns_of_any_name_and_type_are_fixed_and_other_records_are_kept_or_left_out(engine):
+    names = ("Shop.Id", 'Shop "Id"', "Shop`Id")
+    where = {"business_date": [day(1)] * 4, "source_file": [FILE] * 4, "source_version": ["v1"] * 4}
+    given = pa.table(
+        {
+            **where,
+            "source_record": [1, 2, 3, 4],
+            "reject_reason": pa.array([None] * 3 + ["fields: 3 of 5"], pa.string()),
+            **dict.fromkeys(names, ["six"] * 3 + [None]),
+            "cost": pa.array([None] * 4, pa.decimal128(18, 3)),
+            "level": pa.array([7] * 3 + [None], pa.int32()),
+        }
+    )
     bronze = engine.session().createDataFrame(given)
-    where = Place(day(1), FILE, "v1", 1)
-    decided = Decided({where: Decision(FIX, "silver.shops", where, "because", "ada", corrected={name: "6"})})
-    fixed = engine.collect(heed(engine, bronze, decided, [name]).frame).to_pylist()
-    assert sorted((row["source_record"], row[name]) for row in fixed) == [(1, "6"), (2, "7")]
-    (there,) = engine.collect(at_places(engine, bronze, [where])).to_pylist()
-    assert (there["source_record"], there[name]) == (1, "six")
+    whole = {**dict.fromkeys(names, "6"), "cost": " 3.39 ", "level": None}
+    taken = [
+        decision(FIX, 1, "silver.shops", file=FILE, corrected={names[0]: "1", "level": "many"}),
+        decision(DISCARD, 2, "silver.shops", file=FILE),
+        decision(FIX, 4, "silver.shops", file=FILE, corrected=whole),
+    ]
+    record_decisions(engine, taken)
+    decided = decisions_about(engine, "silver.shops", [day(1)])
+    fixed = engine.collect(heed(engine, bronze, decided, [*names, "cost", "level"]).frame).to_pylist()
+    columns = ("source_record", "reject_reason", *names, "cost", "level")
+    assert sorted(tuple(row[name] for name in columns) for row in fixed) == [
+        (1, "fix: many is no int for level", "1", "six", "six", None, None),
+        (3, None, "six", "six", "six", None, 7),
+        (4, None, "6", "6", "6", Decimal("3.390"), None),
+    ]
+    (there,) = engine.collect(at_places(engine, bronze, [taken[0].place])).to_pylist()
+    assert (there["source_record"], *[there[name] for name in names]) == (1, "six", "six", "six")
 
 
 def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
@@ -141,11 +172,11 @@ def test_a_corrected_date_of_another_day_is_rejected_by_its_rule(engine):
     assert quarantine(engine, "rules", "status") == [(["invoiced_at:on_business_date"], "open")]
 
 
-@on_both
 def test_a_fix_of_a_typed_column_is_cast_and_a_text_that_does_not_fit_is_no_null(engine):
     lines = [product("1", list_price=None), product("2", reorder_level=None)]
-    decide(engine, FIX, 1, "silver.products", corrected={"list_price": "3.39"})
-    decide(engine, FIX, 2, "silver.products", corrected={"reorder_level": "many"})
+    price, level = {"list_price": "3.39"}, {"reorder_level": "many"}
+    fixes = enumerate((price, level), start=1)
+    record_decisions(engine, [decision(FIX, record, "silver.products", corrected=fix) for record, fix in fixes])
     publish(engine, None, products, bronze_products(engine, lines))
     assert [str(price) for (price,) in rows(engine, "silver.products", "list_price")] == ["3.390"]
     assert quarantine(engine, "rules", "raw_record") == [(["record:fix"], "fix: many is no int for reorder_level")]
@@ -191,7 +222,6 @@ def bad_day(batch_id=1):
     ]
 
 
-@on_both
 def test_a_released_day_is_published_with_its_bad_rows_in_quarantine(engine):
     assert publish(engine, bad_day()).reason_to_hold(transactions.terms.policy)
     decide(engine, RELEASE, None, batch_id=1, reason="the till was replaced")

@@ -44,51 +44,54 @@ class Words(Contract):
     is_new: T.BooleanType = column("a truth", nullable=True)
 
 
-def words_table(engine, *rows):
-    """Return a table of some rows, which has no function of its own."""
+def words_table(engine, *partitions):
+    """Return a table of some rows a day, from 1 March 2011 on, which has no function of its own."""
     terms = Terms("gold.words", Words, Policy(("business_date", "left")), "business_date")
     table = ContractTable("gold", "words", "", "team:test", "business_date", "", 1, terms, lambda: None)
     names = ("left", "right", "seen_at", "amount", "is_new")
-    listed = [{"business_date": day(1), **dict(zip(names, row, strict=False))} for row in rows]
+    listed = [
+        {"business_date": day(number), **dict(zip(names, row, strict=False))}
+        for number, rows in enumerate(partitions, start=1)
+        for row in rows
+    ]
     layout = TableLayout("gold.words", arrow_schema(Words), ("business_date",))
-    engine.publish(layout, pa.Table.from_pylist(listed, schema=layout.schema), Predicate("business_date", (day(1),)))
+    days = tuple(day(number) for number in range(1, len(partitions) + 1))
+    engine.publish(layout, pa.Table.from_pylist(listed, schema=layout.schema), Predicate("business_date", days))
     return table
 
 
-def content(engine, *rows):
-    """Return what a partition of some rows comes to."""
-    return Recomputation(engine, {}).there(words_table(engine, *rows))[day(1)]
+def contents(engine, *partitions):
+    """Return what partitions of some rows come to, in their order."""
+    there = Recomputation(engine, {}).there(words_table(engine, *partitions))
+    return [there[when] for when in sorted(there)]
 
 
 NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 
 
-@on_both
-def test_rows_in_another_order_are_the_same_content_and_money_is_summed_exactly(engine):
-    first, second = ("a", "b", NOON, Decimal("0.100"), True), ("c", None, None, Decimal("0.200"), None)
-    one = content(engine, first, second)
-    assert one == content(engine, second, first)
-    assert (one.rows, one.sums) == (2, {"amount": Decimal("0.300")})
+FIRST, SECOND = ("a", "b", NOON, Decimal("0.100"), True), ("c", None, None, Decimal("0.200"), None)
+SAME = "the same rows in another order"
+PAIRS = {
+    SAME: ([FIRST, SECOND], [SECOND, FIRST]),
+    "texts of each other's column": ([("a", "b")], [("b", "a")]),
+    "texts that run together": ([("ab", "c")], [("a", "bc")]),
+    "a text like what stands for null": ([("a", None)], [("a", "-")]),
+    "a null in another column": ([("a", None)], [(None, "a")]),
+    "an empty text and a null": ([("a", "")], [("a", None)]),
+    "a text like a length": ([("a", "1:b")], [("a1:b", "")]),
+    "a row twice and once": ([("a", "b"), ("a", "b")], [("a", "b")]),
+    "a microsecond": ([("a", "b", NOON)], [("a", "b", NOON.replace(microsecond=1))]),
+    "a tenth of a penny": ([("a", "b", None, Decimal("0.001"))], [("a", "b", None, Decimal("0.002"))]),
+    "false and a null": ([("a", "b", None, None, False)], [("a", "b", None, None, None)]),
+}
+"""Rows of a day, here and there."""
 
 
 @on_both
-@pytest.mark.parametrize(
-    ("here", "there"),
-    [
-        ([("a", "b")], [("b", "a")]),
-        ([("ab", "c")], [("a", "bc")]),
-        ([("a", None)], [("a", "-")]),
-        ([("a", None)], [(None, "a")]),
-        ([("a", "")], [("a", None)]),
-        ([("a", "1:b")], [("a1:b", "")]),
-        ([("a", "b"), ("a", "b")], [("a", "b")]),
-        ([("a", "b", NOON)], [("a", "b", NOON.replace(microsecond=1))]),
-        ([("a", "b", None, Decimal("0.001"))], [("a", "b", None, Decimal("0.002"))]),
-        ([("a", "b", None, None, False)], [("a", "b", None, None, None)]),
-    ],
-)
-def test_rows_that_differ_are_another_content(engine, here, there):
-    assert content(engine, *here) != content(engine, *there)
+def test_only_the_same_rows_are_the_same_content_and_money_is_summed_exactly(engine):
+    here, there = (contents(engine, *rows) for rows in zip(*PAIRS.values(), strict=True))
+    assert [case for case, one, other in zip(PAIRS, here, there, strict=True) if one == other] == [SAME]
+    assert (here[0].rows, here[0].sums) == (2, {"amount": Decimal("0.300")})
 
 
 @on_both
@@ -118,6 +121,6 @@ def test_a_table_that_was_never_written_holds_nothing(engine):
 
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
-    table = words_table(engine, ("a", "b"))
+    table = words_table(engine, [("a", "b")])
     frame = fitted(engine.read("gold.words").drop("right"), table.terms.contract)
     assert engine.collect(frame).select(["left", "right"]).to_pylist() == [{"left": "a", "right": None}]

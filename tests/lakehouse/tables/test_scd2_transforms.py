@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.engines.sail import SailEngine
 from lakehouse.tables.scd2_transforms import as_of, changes_between
+from tests.conftest import ENGINES
 from tests.members import HISTORY, Change, Sighting, at, dim_members, due, frames, versions_in
 
 ORDERS = 200
@@ -214,6 +216,7 @@ def test_no_row_is_lost_or_doubled_and_each_has_a_member_of_the_dimension(change
 # Full snapshots
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_snapshots_tell_what_is_new_what_has_changed_and_what_is_gone(engine):
     snapshots = [
         Change("a", "Ada", 1, at(1)),

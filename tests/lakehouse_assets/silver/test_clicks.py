@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-
-import pytest
+from typing import Any
 
 from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, PUBLISHED, RULES, WARNED
 from lakehouse.publication.validation import judge_received
 from lakehouse_assets.silver.clicks import clicks
-from tests.frames import bronze_clicks, click, picked
+from tests.frames import bronze_clicks, click, picked, verdicts
 from tests.scenario import day
 
 
@@ -29,39 +28,36 @@ def test_an_event_is_typed_and_its_nested_context_kept_as_text(engine):
     assert json.loads(kept) == context
 
 
-@pytest.mark.parametrize(
-    ("changed", "rules"),
-    [
-        ({}, []),
-        ({"user_id": None, "stock_code": None, "url": None, "user_agent": "", "context": None}, []),
-        ({"event_type": "purchase"}, []),
-        ({"event_type": "hover"}, ["event_type:isin"]),
-        ({"event_type": None}, ["event_type:not_null"]),
-        ({"event_type": "cart", "stock_code": " "}, ["row:deal_names_a_product"]),
-        ({"event_type": "purchase", "stock_code": None}, ["row:deal_names_a_product"]),
-        ({"event_id": ""}, ["event_id:not_null"]),
-        ({"session_id": None}, ["session_id:not_null"]),
-        ({"user_id": "guest"}, ["user_id:readable"]),
-        ({"ts": "soon"}, ["clicked_at:readable"]),
-        ({"ts": None}, ["clicked_at:not_null"]),
-        ({"ts": "2011-03-02T00:00:00Z"}, ["clicked_at:on_business_date"]),
-    ],
-)
-def test_an_event_is_judged_by_the_contract(engine, changed, rules):
-    assert picked(judged(engine, {**click("e-1"), **changed}), RULES) == [(rules,)]
+CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
+    "a view": ({}, [], []),
+    "all that may be missing": (
+        {"user_id": None, "stock_code": None, "url": None, "user_agent": "", "context": None},
+        [],
+        [],
+    ),
+    "a purchase": ({"event_type": "purchase"}, [], []),
+    "another kind": ({"event_type": "hover"}, ["event_type:isin"], []),
+    "no kind": ({"event_type": None}, ["event_type:not_null"], []),
+    "a cart of nothing": ({"event_type": "cart", "stock_code": " "}, ["row:deal_names_a_product"], []),
+    "a purchase of nothing": ({"event_type": "purchase", "stock_code": None}, ["row:deal_names_a_product"], []),
+    "no number": ({"event_id": ""}, ["event_id:not_null"], []),
+    "no session": ({"session_id": None}, ["session_id:not_null"], []),
+    "visitor is a word": ({"user_id": "guest"}, ["user_id:readable"], []),
+    "time is a word": ({"ts": "soon"}, ["clicked_at:readable"], []),
+    "no time": ({"ts": None}, ["clicked_at:not_null"], []),
+    "time of another day": ({"ts": "2011-03-02T00:00:00Z"}, ["clicked_at:on_business_date"], []),
+    "url is a script": ({"url": "javascript:void(0)"}, [], ["url:str_matches"]),
+    "context is a word": ({"context": "none"}, [], ["context:str_endswith", "context:str_startswith"]),
+    "context is a list": ({"context": [1, 2]}, [], ["context:str_endswith", "context:str_startswith"]),
+    "context is cut": ({"context": '{"screen": {'}, [], ["context:str_endswith"]),
+}
+"""What is different about an event of 1 March 2011, the rules it breaks, and those it is warned of."""
+EVENTS = [{**click(f"e-{number}"), **changed} for number, (changed, *_) in enumerate(CASES.values())]
 
 
-@pytest.mark.parametrize(
-    ("changed", "warned"),
-    [
-        ({"url": "javascript:void(0)"}, ["url:str_matches"]),
-        ({"context": "none"}, ["context:str_endswith", "context:str_startswith"]),
-        ({"context": [1, 2]}, ["context:str_endswith", "context:str_startswith"]),
-        ({"context": '{"screen": {'}, ["context:str_endswith"]),
-    ],
-)
-def test_what_is_odd_about_an_event_is_said_and_the_event_is_kept(engine, changed, warned):
-    assert picked(judged(engine, {**click("e-1"), **changed}), RULES, WARNED) == [([], warned)]
+def test_an_event_is_judged_by_the_contract_and_kept_with_a_warning_where_it_is_only_odd(engine):
+    found = verdicts(bronze_clicks(engine, EVENTS), clicks, CASES)
+    assert found == {case: (rules, warned) for case, (_, rules, warned) in CASES.items()}
 
 
 def test_an_unknown_visitor_or_product_is_kept_with_a_warning(engine):

@@ -15,7 +15,9 @@ from lakehouse.publication.ledger import ledger_lines
 from lakehouse.quarantine.table import unaccounted
 from lakehouse.settings import Settings
 from lakehouse_assets.definitions import build_defs
+from tests.conftest import ENGINES
 
+on_both = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 DAY = dt.date(2011, 1, 4)
 TABLE = "silver.transactions"
 
@@ -46,6 +48,7 @@ def test_quarantine_that_holds_what_was_rejected_is_accounted_for(audited):
     assert unaccounted(audited) == []
 
 
+@on_both
 def test_a_row_missing_from_quarantine_is_named_by_table_and_day(audited):
     audit(audited, rejected=3)
 

@@ -1,1 +1,0 @@
-"""Tests of how rows and days are judged."""
