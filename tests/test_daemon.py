@@ -17,8 +17,6 @@ from deltalake import DeltaTable
 from resources.storage import delta_options, table_uri
 from tests.processes import free_port, lake_environment, started, wait_for
 
-pytestmark = pytest.mark.slow
-
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 THURSDAY, TUESDAY, WEDNESDAY = dt.date(2010, 12, 9), dt.date(2010, 12, 7), dt.date(2010, 12, 8)
 MONDAY = dt.date(2010, 12, 6)

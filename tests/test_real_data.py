@@ -22,7 +22,6 @@ def lakehouse(*arguments: str, folder: Path = REPOSITORY, **settings: str) -> su
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
 def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(lake_root):
     for delivery in real_data.badly_delivered(lake_root / "landing" / "transactions", seed=20101201):
         real_data.deliver(delivery)
@@ -40,7 +39,6 @@ def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(l
     assert outcomes == [("copy", 2), ("ingested", files + 1)]  # the cut file and the whole one are two versions
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("s3", SERVERS[-1:], indirect=True)
 def test_real_days_are_the_same_on_disk_and_in_a_bucket(s3, lake_root, tmp_path):
     root = f"{s3.uri}/lake"
@@ -62,9 +60,8 @@ needs_all = pytest.mark.skipif(
 )
 
 
-@pytest.mark.slow
-@needs_all
-def test_the_whole_data_set_is_the_same_on_a_spark_cluster(lake_root, spark_cluster_url, tmp_path):
+@pytest.mark.long
+def test_the_real_days_are_the_same_on_a_spark_cluster(lake_root, spark_cluster_url, tmp_path):
     landing = tmp_path / "landing"
     real_data.deliver([(landing / "transactions" / file.name, file.read_bytes()) for file in real_data.files()])
     spark = {
@@ -82,7 +79,7 @@ def test_the_whole_data_set_is_the_same_on_a_spark_cluster(lake_root, spark_clus
     assert content_hashes(str(tmp_path / "on_spark"), without) == content_hashes(str(lake_root), without)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_all
 def test_the_whole_data_set_has_its_known_kinds(lake_root):
     real_data.deliver([(lake_root / "landing" / "transactions" / f.name, f.read_bytes()) for f in real_data.files()])

@@ -18,8 +18,6 @@ from tests.conftest import engine_at
 from tests.s3_server import new_bucket
 from tests.scenario import day
 
-pytestmark = pytest.mark.slow
-
 SCHEMA = pa.schema(
     [
         ("business_date", pa.date32()),

@@ -308,7 +308,6 @@ def lines_of(root, day):
     return silver[0]["n"], gold[0]["n"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "completed_by"),
     [
@@ -332,7 +331,6 @@ def test_a_replay_that_dies_after_silvers_commit_is_completed(own_lake, place, c
     assert versions(own_lake) == made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", ["cli.replaying.record_decisions", "sensors.drain._bury_dead_runs"])
 def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_lake, place):
     dies(own_lake, place, "quarantine", "release", *HELD, *WHY)
@@ -343,7 +341,6 @@ def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_
     assert lakehouse(own_lake, "run", "--json").data["runs"] == []
 
 
-@pytest.mark.slow
 def test_a_release_is_of_what_was_judged_and_not_of_what_has_arrived_since(own_lake):
     land(own_lake, "2024-01-03-more.csv", sales_of("2024-01-03", 1, InvoiceNo="77"))
     dies(own_lake, "lakehouse_assets.assets.publish_received", "run")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from quality import day_rules, rules
 from tests.docs.pages import Shell, commands, files, page
 
 PAGE = "docs/contracts.md"
 
 
-@pytest.mark.slow
 def test_the_example_judges_its_rows_as_the_page_shows(tmp_path):
     shell = Shell(tmp_path)
     shown = files(page(PAGE))

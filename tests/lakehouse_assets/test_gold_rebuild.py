@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from pyspark.sql import DataFrame
 
 from cli.lake import Lake
@@ -213,7 +212,6 @@ def as_declared(name: str, rows: pa.Table | None = None) -> pa.Table:
     return schema.empty_table() if rows is None else rows.select(schema.names).cast(schema)
 
 
-@pytest.mark.slow
 def test_gold_is_what_the_final_files_make_however_they_came(landing_root, tmp_path):
     files = Files(random.Random(0), landing_root)  # noqa: S311 - a test's sequence, not a secret
     files.open()
