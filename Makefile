@@ -14,7 +14,7 @@ MINIO := .tools/minio
 AZURITE := .tools/azurite/node_modules/.bin/azurite-blob
 
 # A module's tests run in one process: they share what the module makes.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # Each kind of data has a lake of its own, and so has each engine.
 ifeq ($(origin ROOT),command line)

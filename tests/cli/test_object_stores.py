@@ -24,6 +24,7 @@ def root(remote, tmp_path, monkeypatch) -> str:
     return f"{remote.uri}/some/lake"
 
 
+@pytest.mark.long
 def test_the_demo_ends_with_the_scorecard_and_the_contents_it_has_on_disk(root, demo_lake):
     made = lakehouse(root, *DEMO)
     assert made.code == 0
