@@ -92,6 +92,7 @@ def test_dropped_files_reach_gold_late_rows_restate_their_day_and_a_bad_day_is_h
     assert WEDNESDAY not in {row["business_date"] for row in dev.rows("silver.transactions")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("s3", ["moto"], indirect=True)
 def test_files_dropped_into_a_bucket_reach_gold_in_the_bucket(s3, tmp_path):
     root, log, port = f"{s3.uri}/lake", tmp_path / "dev.log", free_port()

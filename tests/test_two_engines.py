@@ -88,7 +88,11 @@ def found(engine: Engine, name: str, version: int | None = None) -> list[Row]:
     return sorted((tuple(row.values()) for row in rows), key=repr)
 
 
-@pytest.fixture(params=["disk sail spark", "s3 spark sail"])
+PLACES = ["disk sail spark", "s3 spark sail"]
+on_disk = pytest.mark.parametrize("lake", [PLACES[0], pytest.param(PLACES[1], marks=pytest.mark.long)], indirect=True)
+
+
+@pytest.fixture(params=PLACES)
 def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Lake:
     """An empty lake, on disk or on an object store, and the order in which the engines take turns."""
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
@@ -129,6 +133,7 @@ def test_engines_take_turns_in_writing_and_every_version_stays_readable_by_both(
     assert lake.protocol() == (1, 2, [])
 
 
+@on_disk
 def test_a_token_that_one_engine_has_used_is_refused_by_the_other(lake):
     engines = [lake.first, lake.second] * 2
     rows: list[Row] = []
@@ -144,6 +149,7 @@ def test_a_token_that_one_engine_has_used_is_refused_by_the_other(lake):
     assert lake.protocol(RECEIVED.name) == (1, 2, [])
 
 
+@on_disk
 def test_a_table_that_one_engine_has_widened_is_written_by_the_other(lake):
     first, second = lake.first, lake.second
     old, kept = sale(1, "old", 100), sale(2, "kept", 200)

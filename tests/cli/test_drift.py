@@ -277,7 +277,13 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
     assert "Everything adds up." in checkout.output("lakehouse reconcile --strict")
 
 
-@pytest.mark.parametrize("completed_by", ["lakehouse run", "lakehouse contract accept proposal-transactions.yaml"])
+@pytest.mark.parametrize(
+    "completed_by",
+    [
+        "lakehouse run",
+        pytest.param("lakehouse contract accept proposal-transactions.yaml", marks=pytest.mark.long),
+    ],
+)
 def test_an_acceptance_that_dies_after_the_edits_is_completed(checkout, completed_by):
     root = checkout.root / ".lakehouse"
     checkout.run(Command("lakehouse contract propose"))

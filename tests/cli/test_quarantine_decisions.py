@@ -312,9 +312,9 @@ def lines_of(root, day):
     ("place", "completed_by"),
     [
         ("quality.publication._write_quarantine", ("run",)),
-        ("quality.publication.write_ledger", ("run",)),
-        ("lakehouse_assets.assets._report_published", ("run",)),
-        ("lakehouse_assets.assets.publish_derived", ("run",)),
+        pytest.param("quality.publication.write_ledger", ("run",), marks=pytest.mark.long),
+        pytest.param("lakehouse_assets.assets._report_published", ("run",), marks=pytest.mark.long),
+        pytest.param("lakehouse_assets.assets.publish_derived", ("run",), marks=pytest.mark.long),
         ("lakehouse_assets.assets._report_published", ("quarantine", "replay")),
     ],
 )

@@ -37,7 +37,8 @@ def test_the_commands_of_a_page_about_the_demo_work_and_print_what_it_shows(chec
     run_all(checkout, page(name))
 
 
-@pytest.mark.parametrize("name", ["docs/quarantine.md", pytest.param("docs/data_flow.md", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["docs/quarantine.md", "docs/data_flow.md"])
 def test_the_commands_of_a_page_work_and_print_what_it_shows(tmp_path, name):
     run_all(Shell(tmp_path), page(name))
 
