@@ -13,6 +13,9 @@ ENGINE_READY = $(if $(filter spark,$(LAKEHOUSE_ENGINE)),$(if $(filter sc://% dat
 MINIO := .tools/minio
 AZURITE := .tools/azurite/node_modules/.bin/azurite-blob
 
+# A module's tests run in one process: they share what the module makes.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+
 # Each kind of data has a lake of its own, and so has each engine.
 ifeq ($(origin ROOT),command line)
 export LAKEHOUSE_ROOT := $(ROOT)
@@ -24,7 +27,7 @@ NAME := .lakehouse$(if $(filter-out shop,$(DATA)),-$(DATA))$(if $(filter-out sai
 export LAKEHOUSE_ROOT ?= $(CURDIR)/$(NAME)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev spark minio azurite test test-fast lint format bench lock clean
+.PHONY: help setup demo dev spark minio azurite test test-long lint format bench lock clean
 
 help: ## Show what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,11 +69,11 @@ $(AZURITE):
 	@command -v npm >/dev/null || { echo 'Azurite comes with npm, and there is no npm here; install Node.js (Debian, Ubuntu: apt-get install npm)' >&2; exit 1; }
 	npm install --silent --no-audit --no-fund --prefix .tools/azurite azurite@3.35.0
 
-test: test-fast ## All tests; the slow ones start servers, clusters and browsers
-	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
+test: $(READY) ## All tests, at a small dose of what is random or takes long (TESTS=tests/lakehouse/delta)
+	$(PYTEST) -m "not long" $(TESTS)
 
-test-fast: $(READY) ## The tests that take seconds
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto
+test-long: $(READY) ## All tests, at the full dose; takes hours
+	$(PYTEST) $(TESTS)
 
 lint: $(READY) ## Style, formatting and types
 	$(BIN)/ruff check .

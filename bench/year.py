@@ -38,7 +38,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass
-class Catalog:
+class Lake:
     """A lake of some days, and the shop's files by landing date."""
 
     root: Path
@@ -110,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as folder:
         shop = Path(folder, "shop")
         files = shop_files(shop, max(given.days) + given.more + 1, given.rows)
-        lakes = [Catalog(Path(folder, f"lake_{days}"), shop, days, files) for days in given.days]
+        lakes = [Lake(Path(folder, f"lake_{days}"), shop, days, files) for days in given.days]
         for lake in lakes:
             lake.land(range(lake.days))
             lake.drain()

@@ -67,6 +67,15 @@ def requested_engine(request, lake_root, monkeypatch) -> Engine:
     return engine_at(str(lake_root), name)
 
 
+_LONGEST = ("tests/system/", "tests/docs/", "tests/lakehouse/cli/", "tests/lakehouse/engines/", "tests/lakehouse/delta/")
+"""Where modules take long: they start programs and servers, or drive every table."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long modules first: where they came last, one process would wait for another in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Tell how many contract cases each engine has passed."""
     passed = [report.nodeid for report in terminalreporter.stats.get("passed", []) if report.when == "call"]

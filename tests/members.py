@@ -194,7 +194,7 @@ def versions_in(rows: pa.Table) -> list[Version]:
 
 
 @dataclass
-class Catalog:
+class Lake:
     """The dimension, what it is made from, and what became of each run."""
 
     engine: Engine

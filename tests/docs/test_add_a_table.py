@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.docs.pages import Shell, commands, files, page
 
 PAGE = "docs/add_a_table.md"
 
 
-@pytest.mark.slow
 def test_the_files_of_the_page_and_its_commands_give_the_answers_it_shows(tmp_path):
     shell = Shell(tmp_path)
     shown = files(page(PAGE))

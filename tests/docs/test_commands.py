@@ -25,16 +25,24 @@ def run_all(shell: Shell, text: str) -> None:
             shell.run(step)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    ["README.md", "docs/setup.md", "docs/data_flow.md", "docs/quarantine.md", "docs/reconcile_and_trace.md"],
-)
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Shell:
+    """A copy that pages go through one after the other, as people do: what one has made, the next finds there."""
+    return Shell(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/setup.md", "docs/reconcile_and_trace.md"])
+def test_the_commands_of_a_page_about_the_demo_work_and_print_what_it_shows(checkout, name, monkeypatch):
+    monkeypatch.setattr(checkout, "environment", {**checkout.environment})  # what a page exports ends with it
+    run_all(checkout, page(name))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["docs/quarantine.md", "docs/data_flow.md"])
 def test_the_commands_of_a_page_work_and_print_what_it_shows(tmp_path, name):
     run_all(Shell(tmp_path), page(name))
 
 
-@pytest.mark.slow
 def test_the_commands_of_maintenance_work_on_a_lake_of_two_days(tmp_path):
     shell = Shell(tmp_path)
     for day in ("2010-12-01", "2010-12-02"):
@@ -43,7 +51,7 @@ def test_the_commands_of_maintenance_work_on_a_lake_of_two_days(tmp_path):
     run_all(shell, page("docs/maintenance.md"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lake_in_a_bucket_works_as_the_page_on_object_storage_shows(tmp_path, run_folder, monkeypatch):
     environment = s3_environment(run_folder)
     in_environment(monkeypatch, "AWS_", {**environment, "AWS_DEFAULT_REGION": "us-east-1"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from lakehouse.contracts import partition_rules as day_rules
 from lakehouse.contracts import rule_compiler as rules
 from tests.docs.pages import Shell, commands, files, page
@@ -11,7 +9,6 @@ from tests.docs.pages import Shell, commands, files, page
 PAGE = "docs/contracts.md"
 
 
-@pytest.mark.slow
 def test_the_example_judges_its_rows_as_the_page_shows(tmp_path):
     shell = Shell(tmp_path)
     shown = files(page(PAGE))

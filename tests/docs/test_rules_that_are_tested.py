@@ -10,7 +10,7 @@ from tests.docs.pages import Shell, commands, page
 PAGE = "docs/rules_that_are_tested.md"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_the_page_answer_as_it_shows(tmp_path):
     shell = Shell(tmp_path)
     steps = list(commands(page(PAGE)))

@@ -20,8 +20,14 @@ REPOSITORY = Path(__file__).parents[2]
 RUN = [sys.executable, "-m", "lakehouse", "run"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("engine", "kills", "days_landing"), [("sail", 20, 8), ("spark", 3, 2)])
+@pytest.mark.parametrize(
+    ("engine", "kills", "days_landing"),
+    [
+        ("sail", 3, 3),
+        pytest.param("sail", 20, 8, marks=pytest.mark.long),
+        pytest.param("spark", 3, 2, marks=pytest.mark.long),
+    ],
+)
 def test_kills_at_random_moments_and_then_a_run_give_exact_tables(engine, kills, days_landing, lake_root, monkeypatch):
     if engine == "spark":
         need_spark()

@@ -17,8 +17,6 @@ from deltalake import DeltaTable
 from lakehouse.storage.files import delta_options, table_uri
 from tests.processes import free_port, lake_environment, started, wait_for
 
-pytestmark = pytest.mark.slow
-
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 THURSDAY, TUESDAY, WEDNESDAY = dt.date(2010, 12, 9), dt.date(2010, 12, 7), dt.date(2010, 12, 8)
 MONDAY = dt.date(2010, 12, 6)
@@ -94,6 +92,7 @@ def test_dropped_files_reach_gold_late_rows_restate_their_day_and_a_bad_day_is_h
     assert WEDNESDAY not in {row["business_date"] for row in dev.rows("silver.transactions")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("s3", ["moto"], indirect=True)
 def test_files_dropped_into_a_bucket_reach_gold_in_the_bucket(s3, tmp_path):
     root, log, port = f"{s3.uri}/lake", tmp_path / "dev.log", free_port()

@@ -22,13 +22,17 @@ def lakehouse(*arguments: str, folder: Path = REPOSITORY, **settings: str) -> su
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
-def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(lake_root):
-    for delivery in real_data.badly_delivered(lake_root / "landing" / "transactions", seed=20101201):
+on_days = pytest.mark.parametrize("days", [6, pytest.param(None, marks=pytest.mark.long, id="all")])
+
+
+@on_days
+def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(lake_root, days):
+    files = real_data.files()[:days]
+    for delivery in real_data.badly_delivered(lake_root / "landing" / "transactions", files, seed=20101201):
         real_data.deliver(delivery)
         drained = lakehouse("run")
         assert drained.returncode in {0, 3}, drained.stdout + drained.stderr
-    real_data.assert_exact(lake_root)
+    real_data.assert_exact(lake_root, files)
     before = real_data.versions(lake_root)
 
     again = lakehouse("run")
@@ -36,15 +40,14 @@ def test_real_days_in_shuffled_order_with_copies_and_a_cut_file_come_out_exact(l
     assert again.returncode == 0, again.stdout + again.stderr
     assert real_data.versions(lake_root) == before
     outcomes = real_data.query(lake_root, "select outcome, count(*) from system_landing_files group by 1 order by 1")
-    files = len(real_data.files())
-    assert outcomes == [("copy", 2), ("ingested", files + 1)]  # the cut file and the whole one are two versions
+    assert outcomes == [("copy", 2), ("ingested", len(files) + 1)]  # the cut file and the whole one are two versions
 
 
-@pytest.mark.slow
+@on_days
 @pytest.mark.parametrize("s3", SERVERS[-1:], indirect=True)
-def test_real_days_are_the_same_on_disk_and_in_a_bucket(s3, lake_root, tmp_path):
-    root = f"{s3.uri}/lake"
-    for file in real_data.files():
+def test_real_days_are_the_same_on_disk_and_in_a_bucket(s3, lake_root, tmp_path, days):
+    root, files = f"{s3.uri}/lake", real_data.files()[:days]
+    for file in files:
         real_data.deliver([(lake_root / "landing" / "transactions" / file.name, file.read_bytes())])
         s3.put(f"lake/landing/transactions/{file.name}", file.read_bytes())
 
@@ -53,7 +56,7 @@ def test_real_days_are_the_same_on_disk_and_in_a_bucket(s3, lake_root, tmp_path)
         drained = lakehouse("run", folder=tmp_path, **lake)
         assert drained.returncode == 0, drained.stdout + drained.stderr
 
-    real_data.assert_exact(lake_root)
+    real_data.assert_exact(lake_root, files)
     assert content_hashes(root) == content_hashes(str(lake_root))
 
 
@@ -62,9 +65,8 @@ needs_all = pytest.mark.skipif(
 )
 
 
-@pytest.mark.slow
-@needs_all
-def test_the_whole_data_set_is_the_same_on_a_spark_cluster(lake_root, spark_cluster_url, tmp_path):
+@pytest.mark.long
+def test_the_real_days_are_the_same_on_a_spark_cluster(lake_root, spark_cluster_url, tmp_path):
     landing = tmp_path / "landing"
     real_data.deliver([(landing / "transactions" / file.name, file.read_bytes()) for file in real_data.files()])
     spark = {
@@ -77,12 +79,12 @@ def test_the_whole_data_set_is_the_same_on_a_spark_cluster(lake_root, spark_clus
         drained = lakehouse("run", **{"LAKEHOUSE_LANDING": str(landing), **settings})
         assert drained.returncode == 0, drained.stdout + drained.stderr
 
-    real_data.assert_exact(tmp_path / "on_spark")
+    real_data.assert_exact(tmp_path / "on_spark", real_data.files())
     without = {*OF_THE_RUN, "batch_id"}  # a batch is as large as suits the engine
     assert content_hashes(str(tmp_path / "on_spark"), without) == content_hashes(str(lake_root), without)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_all
 def test_the_whole_data_set_has_its_known_kinds(lake_root):
     real_data.deliver([(lake_root / "landing" / "transactions" / f.name, f.read_bytes()) for f in real_data.files()])

@@ -10,13 +10,9 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from tests.processes import PROJECT
 from tests.s3_server import new_bucket
 from tests.spark_servers import need_spark
-
-pytestmark = pytest.mark.slow
 
 
 def run(folder, root: str, url: str) -> tuple[dict, str]:

@@ -13,8 +13,6 @@ import pytest
 from tests.processes import PROJECT
 from tests.spark_servers import need_spark
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory) -> dict[str, str]:

@@ -19,8 +19,6 @@ from tests.conftest import engine_at
 from tests.s3_server import new_bucket
 from tests.scenario import day
 
-pytestmark = pytest.mark.slow
-
 SCHEMA = pa.schema(
     [
         ("business_date", pa.date32()),
@@ -55,7 +53,7 @@ def on(*numbers: int) -> Predicate:
     return Predicate("business_date", [day(number) for number in numbers])
 
 
-class Catalog:
+class Lake:
     """A lake under two engines, and what every version of a table has to hold."""
 
     def __init__(self, first: Engine, second: Engine) -> None:
@@ -91,13 +89,17 @@ def found(engine: Engine, name: str, version: int | None = None) -> list[Row]:
     return sorted((tuple(row.values()) for row in rows), key=repr)
 
 
-@pytest.fixture(params=["disk sail spark", "s3 spark sail"])
-def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Catalog:
+PLACES = ["disk sail spark", "s3 spark sail"]
+on_disk = pytest.mark.parametrize("lake", [PLACES[0], pytest.param(PLACES[1], marks=pytest.mark.long)], indirect=True)
+
+
+@pytest.fixture(params=PLACES)
+def lake(request, lake_root, run_folder, spark_url, monkeypatch) -> Lake:
     """An empty lake, on disk or on an object store, and the order in which the engines take turns."""
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
     place, first, second = request.param.split()
     root = str(lake_root) if place == "disk" else f"{new_bucket(run_folder, 'moto', monkeypatch).uri}/lake"
-    return Catalog(engine_at(root, first), engine_at(root, second))
+    return Lake(engine_at(root, first), engine_at(root, second))
 
 
 def test_engines_take_turns_in_writing_and_every_version_stays_readable_by_both(lake):
@@ -132,6 +134,7 @@ def test_engines_take_turns_in_writing_and_every_version_stays_readable_by_both(
     assert lake.protocol() == (1, 2, [])
 
 
+@on_disk
 def test_a_token_that_one_engine_has_used_is_refused_by_the_other(lake):
     engines = [lake.first, lake.second] * 2
     rows: list[Row] = []
@@ -147,6 +150,7 @@ def test_a_token_that_one_engine_has_used_is_refused_by_the_other(lake):
     assert lake.protocol(RECEIVED.name) == (1, 2, [])
 
 
+@on_disk
 def test_a_table_that_one_engine_has_widened_is_written_by_the_other(lake):
     first, second = lake.first, lake.second
     old, kept = sale(1, "old", 100), sale(2, "kept", 200)

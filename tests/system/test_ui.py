@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from examples import shop
 from lakehouse.contracts.contract import columns_of
 from lakehouse.tables.declarations import LAYERS, BronzeTable, ContractTable, SideTable
 from lakehouse_assets.definitions import find_tables
-from tests.processes import PROJECT, free_port, lake_environment, started, wait_for
+from tests.lakehouse.cli.conftest import copied, shared_worlds
+from tests.processes import free_port, lake_environment, started, wait_for
 
-pytestmark = pytest.mark.slow
-
-DAYS = 8
-START = dt.date(2026, 1, 5)
 TABLES = find_tables()
 RUN = [table for table in TABLES if not isinstance(table, SideTable)]
 """The tables that have runs of their own."""
+SHOWN = [table for table in TABLES if table.full_name in {"bronze.clicks", "silver.quarantine", "gold.fact_sales"}]
+"""One table of each layer and of each kind: the browser looks at these, and what it is told is compared for all."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
@@ -37,28 +33,34 @@ FLAGS = [
     "--disable-background-networking",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # with Playwright's routes the UI would never load
 ]
+WHAT_IT_IS = """
+{ assetNodes { assetKey { path } description groupName kinds owners { ... on TeamAssetOwner { team } } metadataEntries {
+    label
+    ... on TableSchemaMetadataEntry { schema { columns { name description } } }
+    ... on CodeReferencesMetadataEntry { codeReferences { ... on LocalFileCodeReference { label } } }
+} } }"""
+ROWS_OF_A_PARTITION = """
+query($key: [String!]!, $day: String!) { assetNodes(assetKeys: [{path: $key}]) {
+    assetMaterializations(partitions: [$day], limit: 1) {
+        metadataEntries { label ... on IntMetadataEntry { intValue } }
+    }
+} }"""
+VERDICTS = """
+{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks {
+    name blocking executionForLatestMaterialization { status }
+} } } } }"""
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("lake")
-    shop.generate(root / "landing", days=DAYS, rows_per_day=200, seed=3, start=START)
-    run = subprocess.run(
-        [sys.executable, "-m", "lakehouse", "run", "--json"],
-        env=_environment(root),
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 3, run.stderr[-4000:]
-    return root
+def lake(run_folder, tmp_path_factory) -> Path:
+    held, _ = shared_worlds(run_folder)
+    return copied(held, tmp_path_factory.mktemp("ui") / "lake").root
 
 
 @pytest.fixture(scope="module")
 def ui(lake, tmp_path_factory):
     port, log = free_port(), tmp_path_factory.mktemp("ui") / "webserver.log"
-    environment = {**_environment(lake), "DAGSTER_HOME": str(lake / "dagster")}
+    environment = {**lake_environment(lake), "DAGSTER_HOME": str(lake / "dagster")}
     arguments = ["dagster_webserver", "--workspace", "workspace.yaml", "--port", str(port)]
     with started(arguments, log, environment):
         url = f"http://127.0.0.1:{port}"
@@ -67,7 +69,7 @@ def ui(lake, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(ui):  # noqa: ARG001 - the lake comes first: no run of Dagster starts beside the loop of Playwright
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         reason = "no Chromium on this machine: apt-get install chromium fonts-dejavu-core"
@@ -89,16 +91,32 @@ def page(browser: Browser):
         yield context.new_page()
 
 
-def _environment(root: Path) -> dict[str, str]:
-    return lake_environment(root, LAKEHOUSE_START_DATE=START.isoformat())
-
-
 def _answers(url: str) -> bool:
     try:
         with urlopen(f"{url}/server_info", timeout=2):  # noqa: S310 - our own address
             return True
     except (URLError, OSError):
         return False
+
+
+def _asked(url: str, query: str, **variables: object) -> dict:
+    """Return the answer to what the UI's pages ask, in GraphQL."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = Request(f"{url}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - our own address
+    with urlopen(request, timeout=60) as answer:  # noqa: S310
+        told = json.load(answer)
+    assert "errors" not in told, told
+    return told["data"]
+
+
+def _check(table) -> tuple[str, bool]:
+    """Return the name of a table's check, and whether it blocks what comes after."""
+    return ("readable", False) if isinstance(table, BronzeTable) else ("audit", True)
+
+
+def _as_read(text: str) -> str:
+    """Return the first line of Markdown as the UI shows it."""
+    return text.splitlines()[0].replace("`", "") if text else ""
 
 
 def _rows_by_day(lake: Path, table: str, column: str) -> Counter[str]:
@@ -122,28 +140,38 @@ def test_the_lineage_shows_every_layer_from_the_landing_files_on(page: Page, ui)
         expect(page.locator("foreignObject").get_by_text(layer, exact=True).first).to_be_visible()
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.full_name)
+@pytest.mark.parametrize("table", SHOWN, ids=lambda table: table.full_name)
 def test_the_page_of_a_table_tells_what_it_is(page: Page, ui, table):
     page.goto(f"{ui}/assets/{table.full_name.replace('.', '/')}", wait_until="domcontentloaded")
 
-    told = table.description.splitlines()[0].replace("`", "")  # the UI reads it as Markdown
-    expect(page.get_by_role("paragraph").filter(has_text=told).first).to_be_visible()
+    expect(page.get_by_role("paragraph").filter(has_text=_as_read(table.description)).first).to_be_visible()
     expect(page.get_by_text(table.owner.removeprefix("team:"), exact=True).first).to_be_visible()
     expect(page.get_by_text("Delta Lake", exact=True).first).to_be_visible()
     expect(page.get_by_role("link", name=re.compile(f"Open .*{table.full_name} in editor"))).to_be_visible()
     expect(page.get_by_role("link", name=table.layer, exact=True).first).to_be_visible()
     for name, meaning in _columns(table).items():
         row = page.get_by_role("row", name=re.compile(rf"^{name}\b"))
-        expect(row.filter(has_text=meaning.replace("`", "")).first).to_be_visible()
+        expect(row.filter(has_text=_as_read(meaning)).first).to_be_visible()
 
 
-@pytest.mark.parametrize("table", RUN, ids=lambda table: table.full_name)
+def test_the_ui_is_told_what_every_table_is(ui):
+    told = {".".join(node["assetKey"]["path"]): node for node in _asked(ui, WHAT_IT_IS)["assetNodes"]}
+    for table in TABLES:
+        node, entries = told[table.full_name], {}
+        for entry in told[table.full_name]["metadataEntries"]:
+            entries |= {name: value for name, value in entry.items() if name in {"schema", "codeReferences"}}
+        assert node["description"] == table.description
+        assert [f"team:{owner['team']}" for owner in node["owners"]] == [table.owner]
+        assert (node["groupName"], "deltalake" in node["kinds"]) == (table.layer, True)
+        assert [reference["label"] for reference in entries["codeReferences"]] == [table.full_name]
+        shown = {column["name"]: column["description"] or "" for column in entries["schema"]["columns"]}
+        for name, meaning in _columns(table).items():
+            assert shown[name].startswith(meaning), (table.full_name, name)  # a unit comes after it
+
+
+@pytest.mark.parametrize("table", [each for each in SHOWN if each in RUN], ids=lambda table: table.full_name)
 def test_the_page_of_a_partition_counts_its_rows(page: Page, ui, lake, table):
-    found = _rows_by_day(lake, table.full_name, table.partition_column)
-    if not found:  # a lake of one month knows nothing from before it
-        assert table.full_name == "gold.customer_features"
-        return
-    day, rows = max(found.items())
+    day, rows = max(_rows_by_day(lake, table.full_name, table.partition_column).items())
 
     page.goto(f"{ui}/assets/{table.full_name.replace('.', '/')}?view=partitions&partition={day}")
 
@@ -151,9 +179,24 @@ def test_the_page_of_a_partition_counts_its_rows(page: Page, ui, lake, table):
     expect(row.first).to_contain_text(re.compile(rf"(?<!\d)({rows}|{rows:,})(?!\d)"))
 
 
-@pytest.mark.parametrize("table", RUN, ids=lambda table: table.full_name)
+def test_the_ui_is_told_the_rows_of_a_partition_of_every_table(ui, lake):
+    empty = []
+    for table in RUN:
+        found = _rows_by_day(lake, table.full_name, table.partition_column)
+        if not found:
+            empty.append(table.full_name)
+            continue
+        day, rows = max(found.items())
+        (newest,) = _asked(ui, ROWS_OF_A_PARTITION, key=table.full_name.split("."), day=day)["assetNodes"]
+        (entries,) = [made["metadataEntries"] for made in newest["assetMaterializations"]]
+        counted = [entry["intValue"] for entry in entries if entry["label"] == "dagster/partition_row_count"]
+        assert counted == [rows], (table.full_name, day)
+    assert empty == ["gold.customer_features"]  # a lake of one month knows nothing from before it
+
+
+@pytest.mark.parametrize("table", [each for each in SHOWN if each in RUN], ids=lambda table: table.full_name)
 def test_a_table_has_one_check_with_a_verdict(page: Page, ui, table):
-    name, blocking = ("readable", False) if isinstance(table, BronzeTable) else ("audit", True)
+    name, blocking = _check(table)
 
     page.goto(f"{ui}/assets/{table.full_name.replace('.', '/')}/?view=checks", wait_until="domcontentloaded")
 
@@ -161,6 +204,14 @@ def test_a_table_has_one_check_with_a_verdict(page: Page, ui, table):
     expect(page.get_by_text(name, exact=True).first).to_be_visible()
     expect(page.get_by_text("Latest execution")).to_be_visible()
     expect(page.get_by_text("This is a blocking asset check")).to_have_count(int(blocking))
+
+
+def test_the_ui_is_told_the_verdict_on_every_table(ui):
+    told = {".".join(node["assetKey"]["path"]): node for node in _asked(ui, VERDICTS)["assetNodes"]}
+    for table in RUN:
+        (check,) = told[table.full_name]["assetChecksOrError"]["checks"]
+        assert (check["name"], check["blocking"]) == _check(table)
+        assert check["executionForLatestMaterialization"]["status"] in {"SUCCEEDED", "FAILED"}, table.full_name
 
 
 def test_quarantine_has_a_check_that_can_be_run(page: Page, ui):

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from lakehouse.cli.main import app
+from tests.once import made_once
 from tests.scenario import csv_bytes, sale
+
+SMALLEST = ("--days", "7", "--rows-per-day", "200")
+"""The smallest world that holds every fault."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,31 @@ class MadeLake:
     made: Answer
 
 
+def shared_worlds(folder: Path) -> tuple[MadeLake, MadeLake]:
+    """Return a run's lakes of the smallest world: after the first delivery, when a day is held, and after the demo."""
+
+    def make() -> tuple[MadeLake, MadeLake]:
+        root, held = folder / "demo-world", folder / "held-world"
+        assert lakehouse(root, "generate", *SMALLEST).code == 0
+        first = lakehouse(root, "run", "--json")
+        shutil.copytree(root, held)
+        return MadeLake(held, first), MadeLake(root, lakehouse(root, "demo", *SMALLEST, "--json"))
+
+    return made_once(folder, "worlds", make)
+
+
+def in_use(lake: MadeLake) -> FileLock:
+    """Return the lock under which a lake that processes share is copied, or is used in its place."""
+    return FileLock(f"{lake.root}.lock")
+
+
+def copied(lake: MadeLake, place: Path) -> MadeLake:
+    """Return a copy of a shared lake. Its landing files wait to be taken in, for copies have inodes of their own."""
+    with in_use(lake):
+        shutil.copytree(lake.root, place)
+    return MadeLake(place, lake.made)
+
+
 @pytest.fixture(scope="session")
 def small_lake(tmp_path_factory) -> MadeLake:
     """Three days: a sound one, one with a duplicate and a rejected line, and one bad enough to be held."""
@@ -84,10 +114,10 @@ def own_lake(small_lake, lake_root) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_lake(tmp_path_factory) -> MadeLake:
+def demo_lake(run_folder, tmp_path_factory) -> MadeLake:
     """The smallest demo."""
-    root = tmp_path_factory.mktemp("demo") / "lake"
-    return MadeLake(root, lakehouse(root, "demo", "--days", "7", "--rows-per-day", "200", "--json"))
+    _, made = shared_worlds(run_folder)
+    return copied(made, tmp_path_factory.mktemp("demo") / "lake")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from examples.shop import answer_key
 from lakehouse.catalog.landing_state import ANSWER_KEY
 from lakehouse.cli.sample_data import REAL_DATA
 from tests.contents import OF_THE_RUN, content_hashes
-from tests.lakehouse.cli.conftest import lakehouse
+from tests.lakehouse.cli.conftest import SMALLEST, in_use, lakehouse, shared_worlds
 from tests.real_data import assert_gold_adds_up
 
 
@@ -27,7 +27,6 @@ def digests(folder):
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-@pytest.mark.slow
 def test_every_planted_fault_is_caught_and_nothing_else(demo_lake):
     assert demo_lake.made.code == 0
     card = demo_lake.made.data["scorecard"]
@@ -37,38 +36,37 @@ def test_every_planted_fault_is_caught_and_nothing_else(demo_lake):
     assert demo_lake.made.data["held"] == []
 
 
-@pytest.mark.slow
 def test_gold_adds_up_to_the_lines_of_the_shop_to_the_last_cent_and_every_key_is_found(demo_lake):
     assert_gold_adds_up(demo_lake.root)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_on_spark_the_demo_ends_with_the_same_scorecard_and_the_same_rows(demo_lake, lake_root, spark_url, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_ENGINE", "spark")
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)
-    made = lakehouse(lake_root, "demo", "--days", "7", "--rows-per-day", "200", "--json")
+    made = lakehouse(lake_root, "demo", *SMALLEST, "--json")
     assert made.code == 0
     assert made.data["scorecard"] == demo_lake.made.data["scorecard"]
     without = {*OF_THE_RUN, "batch_id"}  # a batch is as large as suits the engine
     assert content_hashes(str(lake_root), without) == content_hashes(str(demo_lake.root), without)
 
 
-@pytest.mark.slow
-def test_a_second_demo_changes_nothing_and_shows_the_same_scorecard(demo_lake):
-    before = versions(demo_lake.root)
-    again = lakehouse(demo_lake.root, "demo", "--days", "7", "--rows-per-day", "200")
-    card = demo_lake.made.data["scorecard"]
+def test_a_second_demo_changes_nothing_and_shows_the_same_scorecard(run_folder):
+    _, demo = shared_worlds(run_folder)
+    with in_use(demo):
+        before = versions(demo.root)
+        again = lakehouse(demo.root, "demo", *SMALLEST)
+        assert versions(demo.root) == before
+    card = demo.made.data["scorecard"]
     assert again.code == 0
     assert f"planted {card['planted']}, caught {card['planted']}, missed 0, false alarms 0" in again.out
     assert "nothing new has landed" in again.out
-    assert versions(demo_lake.root) == before
 
 
-@pytest.mark.slow
 def test_a_fault_that_was_not_caught_fails_the_demo(demo_lake, lake_root):
     shutil.copytree(demo_lake.root, lake_root)
     DeltaTable(lake_root / "silver" / "quarantine").delete("array_has(rules, 'quantity:readable')")
-    spoiled = lakehouse(lake_root, "demo", "--days", "7", "--rows-per-day", "200")
+    spoiled = lakehouse(lake_root, "demo", *SMALLEST)
     assert spoiled.code == 1
     assert "missed quantity_not_a_number, transactions/" in spoiled.out
 
@@ -84,9 +82,8 @@ def test_a_demo_refuses_a_landing_zone_with_other_files(lake_root):
     assert digests(lake_root / "landing") == {"transactions/2024-01-01.csv": hashlib.sha256(b"mine").hexdigest()}
 
 
-@pytest.mark.slow
 def test_a_demo_of_another_shop_is_refused(demo_lake):
-    refused = lakehouse(demo_lake.root, "demo", "--days", "7", "--rows-per-day", "200", "--seed", "8")
+    refused = lakehouse(demo_lake.root, "demo", *SMALLEST, "--seed", "8")
     assert refused.code == 1
     assert "holds another world" in refused.err
     assert not (demo_lake.root / "landing" / ".unfinished").exists()

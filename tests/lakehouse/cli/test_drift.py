@@ -236,7 +236,6 @@ def rescued(root: Path) -> list[str]:
     return [row["rescued_data"] for row in rows if row["rescued_data"] is not None]
 
 
-@pytest.mark.slow
 def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
     root = checkout.root / ".lakehouse"
     before = tables(root)
@@ -278,8 +277,13 @@ def test_an_accepted_column_is_filled_and_no_other_day_is_touched(checkout):
     assert "Everything adds up." in checkout.output("lakehouse reconcile --strict")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("completed_by", ["lakehouse run", "lakehouse contract accept proposal-transactions.yaml"])
+@pytest.mark.parametrize(
+    "completed_by",
+    [
+        "lakehouse run",
+        pytest.param("lakehouse contract accept proposal-transactions.yaml", marks=pytest.mark.long),
+    ],
+)
 def test_an_acceptance_that_dies_after_the_edits_is_completed(checkout, completed_by):
     root = checkout.root / ".lakehouse"
     checkout.run(Command("lakehouse contract propose"))
@@ -299,7 +303,6 @@ def test_an_acceptance_that_dies_after_the_edits_is_completed(checkout, complete
     assert "Nothing to do" in checkout.output("lakehouse contract accept proposal-transactions.yaml")
 
 
-@pytest.mark.slow
 def test_lines_that_cannot_be_imported_are_taken_back(checkout):
     root, before = checkout.root / ".lakehouse", {}
     for path in ("bronze", "silver"):

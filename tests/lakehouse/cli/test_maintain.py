@@ -287,7 +287,6 @@ def test_tables_that_others_count_on_are_not_restored(own_lake, table, why):
     assert version(own_lake, table.replace(".", "/")) == before
 
 
-@pytest.mark.slow
 def test_what_follows_from_a_restored_table_is_made_anew_as_told(busy_lake):
     daily = "SELECT lines FROM gold.daily_sales_summary WHERE business_date = '2024-01-01'"
     weekly = "SELECT lines FROM gold.weekly_sales_summary"

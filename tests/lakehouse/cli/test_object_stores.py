@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 from lakehouse.cli.main import app
 from lakehouse.landing.zone import _s3_client
 from tests.contents import content_hashes
-from tests.lakehouse.cli.conftest import lakehouse, sales_of
+from tests.lakehouse.cli.conftest import SMALLEST, lakehouse, sales_of
 from tests.s3_server import SERVERS
 from tests.scenario import csv_bytes, sale
 
-DEMO = ("demo", "--days", "7", "--rows-per-day", "200", "--json")
+DEMO = ("demo", *SMALLEST, "--json")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def root(remote, tmp_path, monkeypatch) -> str:
     return f"{remote.uri}/some/lake"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_demo_ends_with_the_scorecard_and_the_contents_it_has_on_disk(root, demo_lake):
     made = lakehouse(root, *DEMO)
     assert made.code == 0
@@ -36,7 +36,6 @@ def test_the_demo_ends_with_the_scorecard_and_the_contents_it_has_on_disk(root, 
     assert lakehouse(root, "reconcile", "--strict").code == 0
 
 
-@pytest.mark.slow
 def test_every_command_works(remote, root):
     def land(name, lines):
         remote.put(f"some/lake/landing/transactions/{name}", csv_bytes(lines))
@@ -66,7 +65,6 @@ def test_every_command_works(remote, root):
     assert lakehouse(root, "run").out.startswith("nothing new has landed")
 
 
-@pytest.mark.slow
 def test_a_file_that_is_sent_again_with_the_same_bytes_is_not_taken_again(remote, root):
     def made():
         tables = {each["name"]: each for each in lakehouse(root, "status", "--json").data["tables"]}
@@ -82,7 +80,6 @@ def test_a_file_that_is_sent_again_with_the_same_bytes_is_not_taken_again(remote
     assert lakehouse(root, "status", "--json").data["landing"]["pending"] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("s3", ["moto"], indirect=True)  # it takes any key
 def test_a_secret_gets_into_no_table_no_log_and_no_database(s3, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -308,14 +308,13 @@ def lines_of(root, day):
     return silver[0]["n"], gold[0]["n"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "completed_by"),
     [
         ("lakehouse.publication.publish._write_quarantine", ("run",)),
-        ("lakehouse.publication.publish.write_ledger", ("run",)),
-        ("lakehouse.orchestration.asset_factory._report_published", ("run",)),
-        ("lakehouse.orchestration.asset_factory.publish_derived", ("run",)),
+        pytest.param("lakehouse.publication.publish.write_ledger", ("run",), marks=pytest.mark.long),
+        pytest.param("lakehouse.orchestration.asset_factory._report_published", ("run",), marks=pytest.mark.long),
+        pytest.param("lakehouse.orchestration.asset_factory.publish_derived", ("run",), marks=pytest.mark.long),
         ("lakehouse.orchestration.asset_factory._report_published", ("quarantine", "replay")),
     ],
 )
@@ -332,7 +331,6 @@ def test_a_replay_that_dies_after_silvers_commit_is_completed(own_lake, place, c
     assert versions(own_lake) == made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", ["lakehouse.cli.quarantine_replay.record_decisions", "lakehouse.orchestration.runner._fail_orphaned_runs"]
 )
@@ -345,7 +343,6 @@ def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_
     assert lakehouse(own_lake, "run", "--json").data["runs"] == []
 
 
-@pytest.mark.slow
 def test_a_release_is_of_what_was_judged_and_not_of_what_has_arrived_since(own_lake):
     land(own_lake, "2024-01-03-more.csv", sales_of("2024-01-03", 1, InvoiceNo="77"))
     dies(own_lake, "lakehouse.orchestration.asset_factory.publish_received", "run")

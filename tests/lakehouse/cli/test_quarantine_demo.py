@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 
 from examples.shop.answer_key import read_answer_key
 from lakehouse.catalog.reader import Catalog
@@ -175,7 +174,6 @@ def open_rows(root: Path) -> list[dict]:
     return lakehouse(root, "quarantine", "show", "--limit", "10000", "--json").data
 
 
-@pytest.mark.slow
 def test_all_rows_fixed_and_replayed_make_the_lake_of_sound_sources(demo_lake, lake_root, tmp_path):
     shutil.copytree(demo_lake.root, lake_root)
     rows = open_rows(lake_root)

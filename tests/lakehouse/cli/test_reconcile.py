@@ -43,7 +43,6 @@ def test_a_lake_with_a_held_day_adds_up(own_lake):
     assert "Everything adds up." in lakehouse(own_lake, "reconcile").out
 
 
-@pytest.mark.slow
 def test_a_demo_with_superseded_copied_and_refused_files_adds_up(demo_lake):
     answer = lakehouse(demo_lake.root, "reconcile", "--strict", "--json")
     assert answer.data["imbalances"] == []

@@ -28,7 +28,6 @@ def changed(tmp_path):
     return write
 
 
-@pytest.mark.slow
 def test_the_rules_of_transactions_catch_nine_of_ten_kinds(demo_lake):
     before = versions(demo_lake.root)
     answer = lakehouse(demo_lake.root, "rules", "mutate", "silver.transactions", "--json")
@@ -38,7 +37,6 @@ def test_the_rules_of_transactions_catch_nine_of_ten_kinds(demo_lake):
     assert versions(demo_lake.root) == before
 
 
-@pytest.mark.slow
 def test_a_rule_that_is_left_out_is_missed(demo_lake):
     ask = ("rules", "mutate", "silver.transactions", "--day", "2024-01-02", "--json")
     whole = lakehouse(demo_lake.root, *ask).data
@@ -53,7 +51,6 @@ def test_a_rule_that_is_left_out_is_missed(demo_lake):
     assert less["caught"] == whole["caught"] - 3
 
 
-@pytest.mark.slow
 def test_too_few_caught_kinds_are_exit_code_1(demo_lake):
     answer = lakehouse(demo_lake.root, "rules", "mutate", "silver.products")
     assert answer.code == 1
@@ -61,7 +58,6 @@ def test_too_few_caught_kinds_are_exit_code_1(demo_lake):
     assert lakehouse(demo_lake.root, "rules", "mutate", "silver.products", "--min-caught", "0.1").code == 0
 
 
-@pytest.mark.slow
 def test_people_read_what_was_caught_and_what_each_rule_is_worth(demo_lake):
     answer = lakehouse(demo_lake.root, "rules", "mutate", "silver.customers", "--each", "--min-caught", "0")
     assert "nulls" in answer.out

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
@@ -108,7 +107,6 @@ def test_another_start_date_for_a_lake_is_refused(own_lake, monkeypatch):
     assert "Set LAKEHOUSE_START_DATE=2010-12-01" in refused.err
 
 
-@pytest.mark.slow
 def test_ctrl_c_during_a_run_stops_it_with_130_and_the_next_run_goes_on(lake_root):
     for number in range(1, 8):
         land(lake_root, f"2024-01-0{number}.csv", sales_of(f"2024-01-0{number}", 3))

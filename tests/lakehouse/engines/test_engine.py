@@ -900,7 +900,6 @@ def written_at_once(engine, days: Sequence[dt.date]) -> dict[str, list[tuple[int
     return told
 
 
-@pytest.mark.slow
 def test_every_commit_of_four_processes_to_days_of_their_own_arrives(shared):
     days = [day(number) for number in range(1, WRITERS + 1)]
     told = written_at_once(shared, days)
@@ -913,7 +912,6 @@ def test_every_commit_of_four_processes_to_days_of_their_own_arrives(shared):
     assert rows(shared, NUMBERS.name) == sorted([*appended, (day(9), "first", 0)], key=repr)
 
 
-@pytest.mark.slow
 def test_of_four_processes_that_write_one_day_each_write_is_a_version_or_is_refused(shared):
     told = written_at_once(shared, [day(1)] * WRITERS)
     published = {outcome: row for outcome, row in told[SALES.name] if isinstance(outcome, int)}

@@ -280,7 +280,6 @@ def test_running_a_table_again_changes_no_number(line, selection):
     assert len(rows(line.lakehouse.engine, "silver.quarantine", "rules")) == 2
 
 
-@pytest.mark.slow
 def test_a_run_on_spark_says_once_what_its_tasks_have_cost(landing_root, spark_url, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_ENGINE", "spark")
     monkeypatch.setenv("LAKEHOUSE_SPARK_URL", spark_url)

@@ -156,7 +156,6 @@ def as_declared(name: str, rows: pa.Table | None = None) -> pa.Table:
     return schema.empty_table() if rows is None else rows.select(schema.names).cast(schema)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sequences", [2, pytest.param(10, marks=pytest.mark.long)])
 def test_gold_is_what_the_final_files_make_however_they_came(landing_root, tmp_path, sequences):
     files = Files(random.Random(0), landing_root)  # noqa: S311 - a test's sequence, not a secret

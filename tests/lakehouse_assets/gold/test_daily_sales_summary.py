@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
 from lakehouse_assets.gold.daily_sales_summary import daily_sales_summary
 from lakehouse_assets.silver.transactions import transactions
 from tests.frames import TEN_LINES, bronze_transactions, first_seen, picked
@@ -68,7 +66,6 @@ def test_a_day_without_lines_has_no_row(engine):
     assert daily_sales_summary(transactions(bronze_transactions(engine, [])), first_seen(engine, {})).count() == 0
 
 
-@pytest.mark.slow
 def test_a_line_that_arrives_late_makes_its_customer_new_on_its_day_and_a_returning_one_after(landing_root):
     shop = Line(landing_root, tables=("gold.daily_sales_summary", "gold.monthly_sales_summary"))
     shop.land(4, sale("4", at="2011-03-04 10:00:00"), sale("5", at="2011-03-04 10:00:00", CustomerID="13047"))

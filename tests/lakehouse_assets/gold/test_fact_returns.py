@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-import pytest
-
 from lakehouse_assets.gold.fact_returns import fact_returns
 from lakehouse_assets.silver.transactions import transactions
 from tests.frames import bronze_transactions, picked
@@ -89,7 +87,6 @@ def test_several_cancellations_may_be_of_one_sale_and_each_is_here_once(engine):
     assert linked(engine, *lines) == [("C3", "1", 2), ("C4", "1", 3), ("C5", "1", 4)]
 
 
-@pytest.mark.slow
 def test_a_sale_that_arrives_after_its_cancellation_is_found_and_no_other_day_is_rewritten(landing_root):
     shop = Line(landing_root, tables=("gold.fact_returns",))
     shop.land(5, sale("C1", at="2011-03-05 10:00:00", Quantity="-2"))

@@ -171,19 +171,19 @@ def test_the_json_module_agrees(seed: int):
     assert_the_json_module_agrees(seed, 100)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @many_seeds
 def test_no_block_size_changes_the_answer_of_many_files(seed: int):
     assert_no_block_size_matters(seed, 100)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @many_seeds
 def test_the_csv_module_agrees_on_many_files(seed: int):
     assert_the_csv_module_agrees(seed, 400)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @many_seeds
 def test_the_json_module_agrees_on_many_files(seed: int):
     assert_the_json_module_agrees(seed, 150)

@@ -171,7 +171,6 @@ def report_days(home: Path, days) -> None:
                     instance.report_runless_asset_event(evaluation(instance, day, passed=True))
 
 
-@pytest.mark.slow
 def test_processes_that_write_at_once_lose_nothing(tmp_path):
     with instance_in(tmp_path):
         pass

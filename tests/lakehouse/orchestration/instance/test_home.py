@@ -93,7 +93,6 @@ def test_a_moved_home_keeps_its_runs_to_itself(tmp_path):
     assert not (tmp_path / "old").exists()
 
 
-@pytest.mark.slow
 def test_a_copied_home_knows_what_the_other_knows_and_tells_it_nothing(tmp_path):
     home, copy = tmp_path / "home", tmp_path / "copy"
     with open_instance(home) as instance:
@@ -145,7 +144,6 @@ def told(context):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("home", "told"), [("home", "BatchedSqliteEventLogStorage 1000"), (None, "SqliteEventLogStorage 0")]
 )
