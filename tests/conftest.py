@@ -12,7 +12,7 @@ import pytest
 from lakehouse.engines.base import Engine
 from lakehouse.engines.factory import open_engine
 from tests.object_stores import adls, remote, run_folder, s3
-from tests.spark_servers import spark_cluster_url, spark_url
+from tests.spark_servers import in_one_task, spark_cluster_url, spark_url
 
 __all__ = ["adls", "remote", "run_folder", "s3", "spark_cluster_url", "spark_url"]
 
@@ -62,12 +62,31 @@ def requested_engine(request, lake_root, monkeypatch) -> Engine:
     """Return the engine that a fixture's parameter names; the embedded one where it has none."""
     name = getattr(request, "param", "sail")
     monkeypatch.setenv("LAKEHOUSE_ENGINE", name)
-    if name == "spark":
-        monkeypatch.setenv("LAKEHOUSE_SPARK_URL", request.getfixturevalue("spark_url"))
-    return engine_at(str(lake_root), name)
+    if name != "spark":
+        return engine_at(str(lake_root), name)
+    monkeypatch.setenv("LAKEHOUSE_SPARK_URL", request.getfixturevalue("spark_url"))
+    engine = engine_at(str(lake_root), name)
+    in_one_task(engine.session())
+    return engine
 
 
-_LONGEST = ("tests/system/", "tests/docs/", "tests/lakehouse/cli/", "tests/lakehouse/engines/", "tests/lakehouse/delta/")
+_SLOWEST = 10
+_seconds: Counter[str] = Counter()
+"""How long each test took, by its id: with what was set up for it and taken down after it."""
+
+
+def pytest_runtest_logreport(report) -> None:
+    """Add up the time of a test."""
+    _seconds[report.nodeid] += report.duration
+
+
+_LONGEST = (
+    "tests/system/",
+    "tests/docs/",
+    "tests/lakehouse/cli/",
+    "tests/lakehouse/engines/",
+    "tests/lakehouse/delta/",
+)
 """Where modules take long: they start programs and servers, or drive every table."""
 
 
@@ -77,9 +96,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Tell how many contract cases each engine has passed."""
+    """Tell how many contract cases each engine has passed, which tests are the slowest, and where the time went."""
     passed = [report.nodeid for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
     cases = Counter(found[1] for name in passed if (found := _CASE.search(name)))
     if cases:
         told = ", ".join(f"{engine} {cases[engine]}" for engine in ENGINES)
         terminalreporter.write_line(f"contract cases passed: {told}")
+    rooms: Counter[str] = Counter()
+    tests: Counter[str] = Counter()
+    for name, seconds in _seconds.items():
+        room = "/".join(Path(name.partition("::")[0]).parent.parts[:2])
+        rooms[room] += seconds
+        tests[room] += 1
+    for title, lines in (
+        ("the slowest tests", [(seconds, name) for name, seconds in _seconds.most_common(_SLOWEST)]),
+        ("seconds by room", [(seconds, f"{room} ({tests[room]} tests)") for room, seconds in rooms.most_common()]),
+    ):
+        terminalreporter.write_sep("-", title)
+        for seconds, what in lines:
+            terminalreporter.write_line(f"{seconds:8.1f} s  {what}")

@@ -7,12 +7,14 @@ Hadoop reads when the bucket is first used. A landing zone there does not: Pytho
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +22,23 @@ from lakehouse.engines.spark_session import DEPLOY, event_log_folder, spark_conf
 from tests.s3_server import s3_environment
 from tests.servers import shared_server
 
-_CHEAP_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_CHEAP_JVM = (
+    "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto "
+    # What a whole run compiles does not fit in the 48 MB there would be: code would be thrown away and compiled again.
+    "-XX:ReservedCodeCacheSize=240m "
+    "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+)
 _NO_COMPILING = {"spark.sql.codegen.factoryMode": "NO_CODEGEN", "spark.sql.codegen.wholeStage": "false"}
 """Tests start many small queries: making code that is fast never pays there. A third less time."""
+_ONE_TASK = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+"""Where the session of a small lake differs from any other. Plans that adapt alone cost half as much again."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +51,24 @@ def spark_url(run_folder) -> str:
 def spark_cluster_url(run_folder) -> str:
     """The address of the run's standalone cluster."""
     return cluster_url(run_folder)
+
+
+@functools.cache
+def in_one_task(session: SparkSession) -> SparkSession:
+    """Have a session run each step of a query in one task, which suits a table of three rows."""
+    for name, value in _ONE_TASK.items():
+        session.conf.set(name, value)
+    return session
+
+
+@contextlib.contextmanager
+def adapting(session: SparkSession) -> Iterator[None]:
+    """Let plans adapt, as they do for users, where that is what a test is about."""
+    session.conf.set("spark.sql.adaptive.enabled", "true")
+    try:
+        yield
+    finally:
+        session.conf.set("spark.sql.adaptive.enabled", "false")
 
 
 def need_spark() -> None:
