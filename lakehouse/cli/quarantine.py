@@ -20,7 +20,7 @@ from lakehouse.settings import Settings
 
 app = console.group(
     "Look at rejected rows, mend or discard them, and release held days. Landing files and bronze are never edited: a "
-    "decision is kept beside them, with who took it and why, and every rebuild heeds it."
+    "decision is kept beside them, with who took it and why, and every rebuild applies it."
 )
 
 Table = Annotated[str | None, typer.Option("--table", help="Only rows for this table, such as silver.orders.")]

@@ -21,7 +21,7 @@ from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, OK, CommandError, JsonFlag, how_many, number, out, print_json, table
 from lakehouse.corrections.rows import Selection, is_unread, quarantined, where_it_stands
 from lakehouse.project import Lakehouse
-from lakehouse.quarantine.decisions import FIX, Decision, Place, decisions_about, record_decisions
+from lakehouse.quarantine.decisions import FIX, Decision, RecordId, active_decisions, record_decisions
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -137,26 +137,26 @@ def judged_corrections(
     Raises:
         CommandError: a column is unknown, or a record cannot be fixed that way.
     """
-    from lakehouse.corrections.replay import judged_again
+    from lakehouse.corrections.replay import revalidate
 
-    corrections: dict[Place, Correction] = {}
+    corrections: dict[RecordId, Correction] = {}
     for name, of_table in _by_table(asked).items():
         made = contract_table(name)
-        before = decisions_about(engine, name, sorted({row["business_date"] for row, _ in of_table})).records
+        before = active_decisions(engine, name, sorted({row["business_date"] for row, _ in of_table})).records
         decisions = {}
         for row, values in of_table:
-            earlier = before.get(Place.of(row))
+            earlier = before.get(RecordId.of(row))
             given = [(_source(made, column), value or None) for column, value in values.items()]
             _refuse_twice([source for source, _ in given], row["id"])
             corrected = {**(earlier.corrected if earlier else {}), **dict(given)}
             _refuse_hopeless(made, row, corrected)
-            decisions[Place.of(row)] = Decision(FIX, name, Place.of(row), reason, by, corrected=corrected)
+            decisions[RecordId.of(row)] = Decision(FIX, name, RecordId.of(row), reason, by, corrected=corrected)
         (bronze,) = made.inputs.values()
-        judged = judged_again(
+        judged = revalidate(
             engine, made.terms, made.transform, bronze, list(decisions), proposed=list(decisions.values())
         )
         for row, _ in of_table:
-            place = Place.of(row)
+            place = RecordId.of(row)
             gone = (f"{where_it_stands(row)} does not count any more",)
             corrections[place] = Correction(row, decisions[place], judged.get(place, gone))
     return list(corrections.values())

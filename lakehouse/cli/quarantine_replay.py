@@ -24,7 +24,7 @@ from lakehouse.cli.run import print_failures, print_held
 from lakehouse.corrections.rows import Selection, day_of, quarantined
 from lakehouse.orchestration.run_lock import alone
 from lakehouse.project import Lakehouse
-from lakehouse.quarantine.decisions import DISCARD, RELEASE, Decision, Place, decisions_about, record_decisions
+from lakehouse.quarantine.decisions import DISCARD, RELEASE, Decision, RecordId, active_decisions, record_decisions
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def discard(
     if not rows:
         raise CommandError("no open row is meant by that; `lakehouse quarantine show` shows them")
     decided_by = by or getpass.getuser()
-    decisions = [Decision(DISCARD, row["table_name"], Place.of(row), reason, decided_by) for row in rows]
+    decisions = [Decision(DISCARD, row["table_name"], RecordId.of(row), reason, decided_by) for row in rows]
     with alone(settings):
         engine = engine_of(settings)
         _make_again(
@@ -159,7 +159,7 @@ def _release(lake: Catalog, made: ContractTable, day: dt.date, reason: str, by: 
     return Decision(
         RELEASE,
         name,
-        Place(day, "", "", None),
+        RecordId(day, "", "", None),
         reason,
         by,
         batch_id=batches["seen"],
@@ -174,7 +174,7 @@ def _held(lake: Catalog, table: str, day: dt.date) -> HeldDay | None:
 
 def _ready(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the partitions in which some of the rows would not be rejected any more."""
-    from lakehouse.corrections.replay import judged_again
+    from lakehouse.corrections.replay import revalidate
 
     ready = []
     places = defaultdict(list)
@@ -185,13 +185,13 @@ def _ready(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[
         (bronze,) = made.inputs.values()
         discards = {
             place
-            for place, decision in decisions_about(
+            for place, decision in active_decisions(
                 engine, name, sorted({row["business_date"] for row in of_table})
             ).records.items()
             if decision.action == DISCARD
         }
-        judged = judged_again(engine, made.terms, made.transform, bronze, [Place.of(row) for row in of_table])
-        ready += [row for row in of_table if judged.get(Place.of(row)) == () or Place.of(row) in discards]
+        judged = revalidate(engine, made.terms, made.transform, bronze, [RecordId.of(row) for row in of_table])
+        ready += [row for row in of_table if judged.get(RecordId.of(row)) == () or RecordId.of(row) in discards]
     return _partitions(ready)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lakehouse.contracts.row_outcome import RULES
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.publish import judged_days
-from lakehouse.quarantine.decisions import Decision, Place, at_places
+from lakehouse.quarantine.decisions import Decision, RecordId, records_with_ids
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
 
 
-def judged_again(
+def revalidate(
     engine: Engine,
     terms: Terms,
     transform: Callable[[DataFrame], DataFrame],
     bronze: str,
-    places: Collection[Place],
+    places: Collection[RecordId],
     *,
     proposed: Sequence[Decision] = (),
-) -> Mapping[Place, tuple[str, ...]]:
+) -> Mapping[RecordId, tuple[str, ...]]:
     """Return, for some records, the rules that each would break now; none for one that would pass.
 
     Records that are discarded, or are in bronze no more, are left out. The records are judged by themselves: a rule
@@ -46,10 +46,10 @@ def judged_again(
     if not places:
         return {}
     days = sorted({place.business_date for place in places})
-    received = at_places(engine, engine.read(bronze, Predicate("business_date", tuple(days))), places)
-    carried = [name for name in Place._fields if name != "business_date"]
-    found: dict[Place, tuple[str, ...]] = {}
+    received = records_with_ids(engine, engine.read(bronze, Predicate("business_date", tuple(days))), places)
+    carried = [name for name in RecordId._fields if name != "business_date"]
+    found: dict[RecordId, tuple[str, ...]] = {}
     for judged in judged_days(engine, terms, transform, received, days, carried=carried, proposed=proposed):
-        rows = engine.collect(judged.frame.select(*Place._fields, RULES)).to_pylist()
-        found |= {Place.of(row): tuple(row[RULES]) for row in rows}
+        rows = engine.collect(judged.frame.select(*RecordId._fields, RULES)).to_pylist()
+        found |= {RecordId.of(row): tuple(row[RULES]) for row in rows}
     return found

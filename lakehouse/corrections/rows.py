@@ -16,7 +16,7 @@ from lakehouse.catalog.ledger_views import QUARANTINE, QUARANTINED
 from lakehouse.catalog.reader import Catalog, qualified, rows
 from lakehouse.delta.system_tables import DECISIONS
 from lakehouse.errors import RequestError
-from lakehouse.quarantine.decisions import Place
+from lakehouse.quarantine.decisions import RecordId
 
 STATUSES = ("open", "replayed", "discarded", "superseded", "all")
 _ID = """substr(sha256(concat_ws(chr(31),
@@ -173,7 +173,7 @@ def decisions_on(lake: Catalog, row: Mapping[str, Any]) -> list[dict[str, Any]]:
             AND source_record IS NOT DISTINCT FROM ?))
         ORDER BY decided_at
     """
-    place = Place.of(row)
+    place = RecordId.of(row)
     found = lake.rows(sql, [row["table_name"], *place])
     for decision in found:
         decision["corrected"] = json.loads(decision["corrected"] or "{}")
@@ -186,7 +186,7 @@ def bronze_record(lake: Catalog, bronze: str, row: Mapping[str, Any]) -> dict[st
         SELECT * FROM {bronze} WHERE business_date = ? AND source_file = ? AND source_version = ?
             AND source_record IS NOT DISTINCT FROM ? ORDER BY batch_id DESC LIMIT 1
     """  # noqa: S608 - a table's name
-    found = lake.rows(qualified(sql), list(Place.of(row)))
+    found = lake.rows(qualified(sql), list(RecordId.of(row)))
     return found[0] if found else None
 
 

@@ -7,20 +7,20 @@ import dataclasses
 import pyarrow as pa
 import pytest
 
-from lakehouse.corrections.replay import judged_again
+from lakehouse.corrections.replay import revalidate
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.publication.publish import publish_received
 from lakehouse.quarantine.decisions import (
     DISCARD,
     FIX,
     RELEASE,
-    Decided,
+    ActiveDecisions,
     Decision,
-    Place,
-    at_places,
-    decisions_about,
-    heed,
+    RecordId,
+    active_decisions,
+    apply_decisions,
     record_decisions,
+    records_with_ids,
 )
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
@@ -45,8 +45,8 @@ def decide(engine, action, record, table="silver.transactions", **about):
     """Take a decision about a record of the day's file."""
     source = table.partition(".")[2]
     file = FILE if source == "transactions" else "products/2011-03-01.dat"
-    place = Place(day(1), about.pop("file", file), about.pop("version", "v1"), record)
-    decision = Decision(action, table, place, about.pop("reason", "because"), "ada", **about)
+    record_id = RecordId(day(1), about.pop("file", file), about.pop("version", "v1"), record)
+    decision = Decision(action, table, record_id, about.pop("reason", "because"), "ada", **about)
     record_decisions(engine, [decision])
     return decision
 
@@ -127,11 +127,11 @@ def test_a_column_of_any_name_is_fixed_and_kept(engine, name):
     place = {"business_date": [day(1)] * 2, "source_file": [FILE] * 2, "source_version": ["v1"] * 2}
     given = pa.table({**place, "source_record": [1, 2], "reject_reason": pa.nulls(2, "string"), name: ["six", "7"]})
     bronze = engine.session().createDataFrame(given)
-    where = Place(day(1), FILE, "v1", 1)
-    decided = Decided({where: Decision(FIX, "silver.shops", where, "because", "ada", corrected={name: "6"})})
-    fixed = engine.collect(heed(engine, bronze, decided, [name]).frame).to_pylist()
+    where = RecordId(day(1), FILE, "v1", 1)
+    decided = ActiveDecisions({where: Decision(FIX, "silver.shops", where, "because", "ada", corrected={name: "6"})})
+    fixed = engine.collect(apply_decisions(engine, bronze, decided, [name]).frame).to_pylist()
     assert sorted((row["source_record"], row[name]) for row in fixed) == [(1, "6"), (2, "7")]
-    (there,) = engine.collect(at_places(engine, bronze, [where])).to_pylist()
+    (there,) = engine.collect(records_with_ids(engine, bronze, [where])).to_pylist()
     assert (there["source_record"], there[name]) == (1, "six")
 
 
@@ -253,22 +253,22 @@ def test_a_released_day_beside_a_held_one_is_published(engine):
 
 def test_records_are_judged_again_with_decisions_that_nobody_has_taken_yet(engine):
     engine.append(bronze_layout(TRANSACTIONS), bronze_table(TRANSACTIONS, [sale("1"), BAD, sale("3", Quantity="x")]))
-    places = [Place(day(1), FILE, "v1", record) for record in (2, 3)]
+    places = [RecordId(day(1), FILE, "v1", record) for record in (2, 3)]
     fix = Decision(FIX, "silver.transactions", places[0], "why", "ada", corrected={"Quantity": "6"})
     table = (transactions.terms, transactions.transform, "bronze.transactions", places)
-    assert judged_again(engine, *table) == dict.fromkeys(places, ("quantity:readable",))
-    assert judged_again(engine, *table, proposed=[fix]) == {places[0]: (), places[1]: ("quantity:readable",)}
+    assert revalidate(engine, *table) == dict.fromkeys(places, ("quantity:readable",))
+    assert revalidate(engine, *table, proposed=[fix]) == {places[0]: (), places[1]: ("quantity:readable",)}
     assert engine.version("system.decisions") is None
     record_decisions(engine, [dataclasses.replace(fix, action=DISCARD)])
-    assert judged_again(engine, *table) == {places[1]: ("quantity:readable",)}
+    assert revalidate(engine, *table) == {places[1]: ("quantity:readable",)}
 
 
 def test_decisions_are_read_of_their_table_and_days_only(engine):
-    assert decisions_about(engine, "silver.transactions", [day(1)]).records == {}
+    assert active_decisions(engine, "silver.transactions", [day(1)]).by_record == {}
     fix = decide(engine, FIX, 1, corrected={"Quantity": "6", "CustomerID": None})
     decide(engine, FIX, 1, "silver.products")
-    assert decisions_about(engine, "silver.transactions", [day(1), day(2)]).records == {fix.place: fix}
-    assert decisions_about(engine, "silver.transactions", [day(2)]).records == {}
+    assert active_decisions(engine, "silver.transactions", [day(1), day(2)]).by_record == {fix.record_id: fix}
+    assert active_decisions(engine, "silver.transactions", [day(2)]).by_record == {}
 
 
 @pytest.mark.parametrize("table", [transactions, products])
