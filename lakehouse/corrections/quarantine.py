@@ -7,14 +7,21 @@ selected, validated and explained is in the modules beside this one.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lakehouse.catalog.ledger_views import NEWEST_LINES, HeldDay, held_days
 from lakehouse.corrections.columns import every_received_column, rejecting_table
-from lakehouse.corrections.rows import QuarantinedRow, RowCount, Selection, count_rows, date_of, select_rows
+from lakehouse.corrections.rows import (
+    QuarantinedRow,
+    RowCount,
+    Selection,
+    closed_since,
+    count_rows,
+    date_of,
+    select_rows,
+)
 from lakehouse.errors import RequestError
 from lakehouse.quarantine.decisions import DISCARD, RELEASE, Decision, RecordId, record_decisions
 
@@ -196,7 +203,7 @@ class Quarantine:
             RequestError: the selection cannot be understood.
             BusyError: another process runs this lakehouse.
         """
-        rows, runner = self.rows(selection), self._lake.runner
+        rows, runner = self.rows(replace(selection or Selection(), status="open")), self._lake.runner
         if not rows and not runner.pending():
             return ReplayResult(0)
         from lakehouse.corrections.replay import days_of, replayable
@@ -277,12 +284,9 @@ class Quarantine:
         """Compute partitions again and return what became of their rows."""
         begun = dt.datetime.now(tz=dt.UTC)
         report = self._lake.runner.backfill(partitions, decide=decide, progress=progress, should_stop=should_stop)
-        rows = self.rows(Selection(status="all"))
-        closed = Counter(row.status for row in rows if row.closed_at is not None and row.closed_at >= begun)
-        held = [
-            each for each in held_days(self._lake.catalog) if str(each.business_date) in partitions.get(each.table, ())
-        ]
-        return ReplayResult(considered, partitions, dict(closed), tuple(held), report)
+        catalog = self._lake.catalog
+        held = [each for each in held_days(catalog) if str(each.business_date) in partitions.get(each.table, ())]
+        return ReplayResult(considered, partitions, closed_since(catalog, begun), tuple(held), report)
 
     def _held(self, table: str, day: dt.date) -> HeldDay | None:
         held = held_days(self._lake.catalog)

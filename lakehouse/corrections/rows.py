@@ -144,6 +144,14 @@ def count_rows(catalog: Catalog, selection: Selection) -> list[RowCount]:
     return sorted(RowCount(*(*key, rows)) for key, rows in counts.items())
 
 
+def closed_since(catalog: Catalog, time: dt.datetime) -> dict[str, int]:
+    """Count the rows that have been closed since a time, by their new status."""
+    if QUARANTINE not in catalog.names():
+        return {}
+    sql = f"SELECT status, count(*) AS closed FROM {QUARANTINED} WHERE closed_at >= ? GROUP BY ALL ORDER BY ALL"  # noqa: S608 - a constant
+    return {row["status"]: row["closed"] for row in catalog.rows(sql, [time])}
+
+
 def date_of(day: dt.date | str) -> dt.date:
     """Return a day that is given as a date or in ISO 8601.
 

@@ -162,11 +162,15 @@ class Maintenance:
         follow = rebuilds(self._lake.catalog, self._lake.tables.values(), name, changed)
         return RestorePlan(restoration, tuple(follow))
 
-    def restore(self, table: str, version: int) -> int:
+    def restore(self, table: str, point: int | dt.datetime) -> int:
         """Make an older version of a table its newest one, and return the number of that one.
 
         Nothing is deleted, so that another restore undoes it. What was computed from the table stays as it is:
         ``restore_plan`` says which partitions to materialize afterwards.
+
+        Args:
+            table: its full name.
+            point: the version to go back to, or the time whose version it is.
 
         Raises:
             RequestError: there is no such table.
@@ -177,7 +181,7 @@ class Maintenance:
 
         (name,) = self._names([table])
         with self._alone():
-            restored = self._lake.engine.restore(name, version, metadata={"command": "maintain restore"})
+            restored = self._lake.engine.restore(name, point, metadata={"command": "maintain restore"})
         prepare_home(self._lake.settings.dagster_home)  # for whoever materializes what follows from the table
         return restored
 
