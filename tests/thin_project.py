@@ -13,6 +13,22 @@ from lakehouse.settings import Settings
 from tests.scenario import csv_bytes, drop, sale
 
 TABLES = ("gold.sales_by_region",)
+_DEFINITIONS = """
+import dagster as dg
+
+from lakehouse.settings import Settings
+from lakehouse.tables.registry import find_tables
+from lakehouse_assets import definitions
+
+
+def build_defs(settings, tables=None):
+    return definitions.build_defs(settings, find_tables(__package__) if tables is None else tables)
+
+
+@dg.definitions
+def defs():
+    return build_defs(Settings.load())
+"""
 
 
 def thin_lakehouse(root: Path) -> Lakehouse:
@@ -30,7 +46,7 @@ def write_thin_project(folder: Path) -> Path:
         declared = f"from lakehouse_assets.{table.full_name} import {table.name}\n\n__all__ = ['{table.name}']\n"
         (package / table.layer / f"{table.name}.py").write_text(declared)
     (package / "__init__.py").touch()
-    (package / "definitions.py").write_text("from lakehouse_assets.definitions import build_defs\n")
+    (package / "definitions.py").write_text(_DEFINITIONS)
     (folder / "pyproject.toml").write_text('[tool.dagster]\nmodule_name = "thin_lakehouse.definitions"\n')
     return folder
 

@@ -35,7 +35,7 @@ def test_weeks_and_months_are_named_by_their_first_day(catalog):
 
 
 def test_a_dimension_is_one_piece_so_that_every_partition_computed_from_it_follows(catalog):
-    found = follow(catalog, "gold.dim_customers", ((),))
+    found = follow(catalog, "gold.dim_customers", ())
     assert found == {"gold.fact_sales": (FIRST, SECOND)}
 
 
