@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from lakehouse.catalog.table_rows import TableRows
     from lakehouse.clock import Clock
+    from lakehouse.corrections.quarantine import Quarantine
     from lakehouse.engines.base import Engine
+    from lakehouse.maintenance.operations import Maintenance
     from lakehouse.orchestration.local_runner import LocalRunner
     from lakehouse.orchestration.runner import Progress, RunReport
     from lakehouse.orchestration.simulation import Simulation
@@ -106,6 +108,20 @@ class Lakehouse:
         from lakehouse.reconciliation.recompute import Recomputation
 
         return Recomputation(self.engine, self.tables)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Its rejected rows and held days, and what people decide about them."""
+        from lakehouse.corrections.quarantine import Quarantine
+
+        return Quarantine(self)
+
+    @property
+    def maintenance(self) -> Maintenance:
+        """Delta's own operations on its tables."""
+        from lakehouse.maintenance.operations import Maintenance
+
+        return Maintenance(self)
 
     @cached_property
     def tables(self) -> Mapping[str, Table]:

@@ -1,7 +1,4 @@
-"""What `lakehouse maintain` has to say, for people and for programs.
-
-Belongs here: tables, sizes and sentences. What is done is for ``maintain``.
-"""
+"""How `lakehouse maintain` shows results, to people and to programs."""
 
 from __future__ import annotations
 
@@ -12,24 +9,22 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.cli.console import FAILED, OK, err, number, out, print_json, table
+from lakehouse.cli.console import FAILED, OK, err, how_many, number, out, print_json, table
 from lakehouse.text import text_of_time
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from lakehouse.delta.model import Commit, Description, Rewritten, Vacuumed
+    from lakehouse.maintenance.operations import ByTable
 
-    from lakehouse.delta.model import Commit, Description, Partition, Restoration, Rewritten, Vacuumed
-
-_SHOWN_PARTITIONS = 20
 _UNIT = 1024
 
 
-def tell_rewritten(done: Mapping[str, Rewritten], failed: Mapping[str, str], idle: str, *, as_json: bool) -> None:
-    """Tell which tables were optimized; ``idle`` says why the others were not. Leave with the exit code."""
+def print_rewritten(results: ByTable[Rewritten], idle: str, *, as_json: bool) -> None:
+    """Show which tables were optimized; ``idle`` says why the others were not. Leave with the exit code."""
     if as_json:
-        print_json({"tables": done, "failed": failed})
+        print_json({"tables": results.done, "failed": results.failed})
     else:
-        changed = {name: result for name, result in done.items() if result.partitions}
+        changed = {name: result for name, result in results.done.items() if result.partitions}
         made = table("table", "#version", "#partitions", "#left alone", "#files", "#size")
         for name, result in changed.items():
             files, sizes = result.files, result.bytes
@@ -43,15 +38,16 @@ def tell_rewritten(done: Mapping[str, Rewritten], failed: Mapping[str, str], idl
             )
         if changed:
             out().print(made)
-        if others := len(done) - len(changed):
-            out().print(f"{_count(others, 'table')} left alone: {idle}.")
-    _leave(failed)
+        if others := len(results.done) - len(changed):
+            out().print(f"{how_many(others, 'table')} left alone: {idle}.")
+    _leave(results.failed)
 
 
-def tell_vacuumed(done: Mapping[str, Vacuumed], failed: Mapping[str, str], *, force: bool, as_json: bool) -> None:
-    """Tell what a vacuum deleted, or would delete. Leave with the exit code."""
+def print_vacuumed(results: ByTable[Vacuumed], *, force: bool, as_json: bool) -> None:
+    """Show what a vacuum deleted, or would delete. Leave with the exit code."""
+    done = results.done
     if as_json:
-        print_json({"deleted": force, "tables": done, "failed": failed})
+        print_json({"deleted": force, "tables": done, "failed": results.failed})
     else:
         made = table("table", "#files", "#size", "#out of use for")
         for name, result in done.items():
@@ -61,10 +57,10 @@ def tell_vacuumed(done: Mapping[str, Vacuumed], failed: Mapping[str, str], *, fo
         if files:
             out().print(made)
             said = "deleted." if force else "would be deleted. Nothing is deleted yet; --force does it."
-            out().print(f"{_count(files, 'file')}, {_size(size)}, {said}")
+            out().print(f"{how_many(files, 'file')}, {_size(size)}, {said}")
         else:
-            out().print(f"Nothing to delete in {_count(len(done), 'table')}.")
-    _leave(failed)
+            out().print(f"Nothing to delete in {how_many(len(done), 'table')}.")
+    _leave(results.failed)
 
 
 def _leave(failed: Mapping[str, str]) -> None:
@@ -109,51 +105,6 @@ def _by(commit: Commit) -> str:
     return f"lakehouse {kept['command']}" if "command" in kept else escape(commit.engine)
 
 
-def print_restoration(plan: Restoration, restored: int | None, follow: Sequence[Mapping[str, Any]]) -> None:
-    """Tell what a restore has done, or would do, and what must follow it."""
-    console = out()
-    made = table("partition", "#rows now", f"#rows at version {plan.version}")
-    for change in plan.changes[:_SHOWN_PARTITIONS]:
-        made.add_row(escape(_partition(change.partition)), _rows(change.rows_before), _rows(change.rows_after))
-    if plan.changes:
-        console.print(made)
-        if (more := len(plan.changes) - _SHOWN_PARTITIONS) > 0:
-            console.print(f"and {_count(more, 'partition')} more")
-    else:
-        console.print("No partition has other files in the two versions.")
-    if plan.missing:
-        console.print(
-            f"[red]It cannot be restored:[/] {_count(plan.missing, 'file')} of version {plan.version} have been "
-            "deleted by a vacuum."
-        )
-        return
-    if restored is None:
-        console.print(
-            f"Nothing is changed yet. {plan.table} is at version {plan.newest}; --yes makes version {plan.version} its "
-            "newest."
-        )
-    else:
-        console.print(
-            f"{plan.table} is at version {restored} now, which is version {plan.version} again. To undo: "
-            f"`lakehouse maintain restore {plan.table} --version {plan.newest} --yes`",
-            soft_wrap=True,
-        )
-    _print_rebuilds(console, plan.table, follow)
-
-
-def _print_rebuilds(console: Console, name: str, follow: Sequence[Mapping[str, Any]]) -> None:
-    if not follow:
-        return
-    console.print(
-        f"What is made from {name} must be made anew then: in the UI of `lakehouse dev`, materialize these partitions, "
-        "or run these commands; `lakehouse run` then brings on what follows from them.",
-        soft_wrap=True,
-    )
-    for each in follow:
-        console.print(f"  {each['table']} {each['first']} to {each['last']}", soft_wrap=True)
-        console.print(f"    {escape(each['command'])}", soft_wrap=True, style="dim")
-
-
 def print_description(found: Description) -> None:
     """Show what a table's log says of it."""
     console = out()
@@ -174,7 +125,7 @@ def print_description(found: Description) -> None:
         "location": found.location,
         "version": f"{found.version}, made {text_of_time(found.created)}",
         "rows": number(found.rows) or "not counted",
-        "files": f"{found.files:,} in {_count(found.partitions, 'partition')}, {_size(found.bytes)}{small}",
+        "files": f"{found.files:,} in {how_many(found.partitions, 'partition')}, {_size(found.bytes)}{small}",
         "protocol": " ".join([f"reader {found.protocol[0]}, writer {found.protocol[1]}", *found.features]),
         "properties": ", ".join(f"{name}={value}" for name, value in sorted(found.properties.items())) or "none",
         "last optimized": _last(found.optimized),
@@ -186,18 +137,6 @@ def print_description(found: Description) -> None:
 
 def _last(commit: Commit | None) -> str:
     return "never, as far as the log goes" if commit is None else f"{text_of_time(commit.at)}, version {commit.version}"
-
-
-def _partition(partition: Partition) -> str:
-    return ", ".join("none" if value is None else value for _, value in partition) or "the whole table"
-
-
-def _rows(rows: int | None) -> str:
-    return "not counted" if rows is None else number(rows)
-
-
-def _count(many: int, word: str) -> str:
-    return f"{many:,} {word}{'' if many == 1 else 's'}"
 
 
 def _size(size: float) -> str:

@@ -1,32 +1,32 @@
-"""`lakehouse quarantine`: the rejected rows, and what people do about them.
-
-Belongs here: the commands and how they show rows. How rows are chosen is ``quarantined``'s matter; what a decision does
-to a day, ``lakehouse.quarantine.decisions``'.
-"""
+"""`lakehouse quarantine`: the group, and its commands that show rows."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.reader import Catalog
-from lakehouse.cli import console, quarantine_explain, quarantine_fix, quarantine_replay
+from lakehouse.cli import (
+    console,
+    quarantine_discard,
+    quarantine_explain,
+    quarantine_fix,
+    quarantine_release,
+    quarantine_replay,
+)
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
-from lakehouse.corrections.rows import Selection, counted, quarantined, where_it_stands
-from lakehouse.settings import Settings
+from lakehouse.cli.quarantine_options import Day, Rule, Status, Table
+from lakehouse.project import Lakehouse
+
+if TYPE_CHECKING:
+    from lakehouse.corrections.rows import QuarantinedRow
 
 app = console.group(
-    "Look at rejected rows, mend or discard them, and release held days. Landing files and bronze are never edited: a "
-    "decision is kept beside them, with who took it and why, and every rebuild heeds it."
+    "Look at rejected rows, correct or discard them, and release held days. Landing files and bronze are never edited: "
+    "a decision is kept beside them, with who took it and why, and every rebuild applies it."
 )
-
-Table = Annotated[str | None, typer.Option("--table", help="Only rows for this table, such as silver.orders.")]
-Day = Annotated[str | None, typer.Option(help="Only this business date: yyyy-mm-dd.")]
-Rule = Annotated[str | None, typer.Option(help="Only rows that broke this rule, such as quantity:readable.")]
-Status = Annotated[str, typer.Option(help="Only rows of this status: open, replayed, discarded, superseded; or all.")]
 
 
 @app.command("list")
@@ -39,19 +39,22 @@ def list_(
     * `lakehouse quarantine list --table silver.transactions --rule quantity:readable`
     * `lakehouse quarantine list --status all`
     """
-    counts = counted(Catalog(Settings.load().root), Selection(table_name, day, rule, status=status))
+    from lakehouse.corrections.rows import Selection
+
+    counts = Lakehouse.open().quarantine.count(Selection(table_name, day, rule, status=status))
     if as_json:
         print_json(counts)
         return
     if not counts:
         out().print("No rejected rows.")
         return
-    made = table("table", "day", "rule", "day is", *([] if status == "open" else ["status"]), "#rows")
+    shown = table("table", "day", "rule", "day is", *([] if status == "open" else ["status"]), "#rows")
     for count in counts:
-        own = [] if status == "open" else [count["status"]]
-        day_of = str(count["business_date"])
-        made.add_row(count["table"], day_of, escape(count["rule"]), count["verdict"], *own, number(count["rows"]))
-    out().print(made)
+        own = [] if status == "open" else [count.status]
+        shown.add_row(
+            count.table, str(count.business_date), escape(count.rule), count.verdict, *own, number(count.rows)
+        )
+    out().print(shown)
 
 
 @app.command()
@@ -68,8 +71,9 @@ def show(
 
     * `lakehouse quarantine show --table silver.transactions --day 2024-01-04`
     """
-    lake = Catalog(Settings.load().root)
-    found = quarantined(lake, Selection(table_name, day, rule, status=status))
+    from lakehouse.corrections.rows import Selection
+
+    found = Lakehouse.open().quarantine.rows(Selection(table_name, day, rule, status=status))
     if as_json:
         print_json(found[:limit])
         return
@@ -86,16 +90,16 @@ def show(
 app.command()(quarantine_explain.explain)
 app.command()(quarantine_fix.fix)
 app.command()(quarantine_replay.replay)
-app.command()(quarantine_replay.discard)
-app.command()(quarantine_replay.release)
+app.command()(quarantine_discard.discard)
+app.command()(quarantine_release.release)
 
 
-def _print_row(row: dict[str, Any]) -> None:
-    rules = escape(", ".join(row["rules"]))
-    lines = [f"[bold]{escape(where_it_stands(row))}[/]: [red]{rules}[/]  id {row['id']}"]
-    if row["status"] != "open":
-        lines.append(f"  {row['status']} by {escape(row['closed_by'])}: {escape(row['closed_why'])}")
-    lines += [f"  {escape(name)} = {escape(json.dumps(value))}" for name, value in row["offending_values"].items()]
-    if row["raw_record"]:
-        lines.append(f"  [dim]{escape(row['raw_record'])}[/]")
+def _print_row(row: QuarantinedRow) -> None:
+    rules = escape(", ".join(row.rules))
+    lines = [f"[bold]{escape(row.position)}[/]: [red]{rules}[/]  id {row.id}"]
+    if row.status != "open":
+        lines.append(f"  {row.status} by {escape(row.closed_by or '')}: {escape(row.closed_why or '')}")
+    lines += [f"  {escape(name)} = {escape(json.dumps(value))}" for name, value in row.offending_values.items()]
+    if row.raw_record:
+        lines.append(f"  [dim]{escape(row.raw_record)}[/]")
     out().print("\n".join(lines), soft_wrap=True)

@@ -1,6 +1,7 @@
-"""Quarantine's rows for people: chosen by table, day, rule, id or a condition, each with a short id of its own.
+"""The quarantine's rows: selected by table, day, rule, id or a condition, each with a short id of its own.
 
-Belongs here: reading rows and decisions without an engine. What is done about them is for the commands.
+Belongs here: reading rows and the decisions about them, without an engine. What is done about them belongs in
+``quarantine`` beside this module.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lakehouse.catalog.ledger_views import QUARANTINE, QUARANTINED
-from lakehouse.catalog.reader import Catalog, qualified, rows
+from lakehouse.catalog.reader import Catalog, rows
 from lakehouse.delta.system_tables import DECISIONS
 from lakehouse.errors import RequestError
-from lakehouse.quarantine.decisions import Place
+from lakehouse.quarantine.decisions import Decision, RecordId
 
 STATUSES = ("open", "replayed", "discarded", "superseded", "all")
 _ID = """substr(sha256(concat_ws(chr(31),
@@ -28,12 +29,17 @@ class Selection:
     """Which rows are meant; what is None or empty does not narrow.
 
     Attributes:
-        where: a condition in DuckDB's SQL over quarantine's columns and ``sources``.
+        table: the table that rejected them.
+        day: their business date, as a date or in ISO 8601.
+        rule: a rule that they broke.
+        ids: their ids.
+        where: a condition in DuckDB's SQL over the quarantine's columns and ``sources``.
+        status: what became of them: one of ``STATUSES``.
         sources: names of received columns that the condition may use.
     """
 
     table: str | None = None
-    day: str | None = None
+    day: dt.date | str | None = None
     rule: str | None = None
     ids: Sequence[str] = ()
     where: str | None = None
@@ -46,34 +52,134 @@ class Selection:
         return not any((self.table, self.day, self.rule, self.ids, self.where))
 
 
-def quarantined(lake: Catalog, selection: Selection) -> list[dict[str, Any]]:
-    """Return the chosen rows in the order of table, day, file and record, with ``id`` and the values as data.
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """A rejected record, with the rules it broke and what became of it.
+
+    Attributes:
+        rules: the rules it broke.
+        offending_values: the received values of the columns that broke them.
+        raw_record: the record as received.
+        source_record: its number in the file; None where a file was refused as a whole.
+        verdict: what happened to its day: ``published`` or ``held``.
+        id: the row's own, short and unchanging.
+    """
+
+    table_name: str
+    business_date: dt.date
+    rules: tuple[str, ...]
+    offending_values: Mapping[str, Any]
+    raw_record: str | None
+    source_file: str
+    source_version: str
+    source_record: int | None
+    landing_date: dt.date | None
+    batch_id: int | None
+    ingestion_timestamp: dt.datetime | None
+    verdict: str
+    status: str
+    first_seen: dt.datetime | None
+    rules_version: str | None
+    closed_by: str | None
+    closed_why: str | None
+    closed_at: dt.datetime | None
+    id: str
+
+    @property
+    def record_id(self) -> RecordId:
+        """The record it is about."""
+        return RecordId(self.business_date, self.source_file, self.source_version, self.source_record)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the landing reader could not read the record."""
+        return any(rule.startswith("record:") for rule in self.rules)
+
+    @property
+    def position(self) -> str:
+        """File and record, in words."""
+        record = "the file" if self.source_record is None else f"record {self.source_record}"
+        return f"{self.source_file} {record}"
+
+    @property
+    def received(self) -> dict[str, Any]:
+        """The columns of the record as received; none where the reader could not read it."""
+        try:
+            record = json.loads(self.raw_record or "{}")
+        except ValueError:
+            return {}
+        return record if isinstance(record, dict) else {}
+
+
+@dataclass(frozen=True, order=True)
+class RowCount:
+    """How many rows of a day broke a rule."""
+
+    table: str
+    business_date: dt.date
+    rule: str
+    verdict: str
+    status: str
+    rows: int
+
+
+def select_rows(catalog: Catalog, selection: Selection) -> list[QuarantinedRow]:
+    """Return the selected rows in the order of table, day, file and record.
 
     Raises:
         RequestError: the lake is empty, an id names no row, or the condition is none.
     """
-    found = _asked(lake, selection, "*", "ORDER BY table_name, business_date, source_file, source_record NULLS FIRST")
-    for row in found:
-        row["offending_values"] = json.loads(row["offending_values"] or "{}")
-        row["rules"] = list(row["rules"])
-    return _all_found(_satisfying(found, selection), selection)
+    order = "ORDER BY table_name, business_date, source_file, source_record NULLS FIRST"
+    found = [_row(each) for each in _narrowed(catalog, selection, "*", order)]
+    found = _satisfying(found, selection)
+    _refuse_missing(found, selection)
+    return found
 
 
-def counted(lake: Catalog, selection: Selection) -> list[dict[str, Any]]:
-    """Count the chosen rows by table, day and rule; a row that broke two rules is counted under both."""
-    columns = 'table_name AS "table", business_date, unnest(rules) AS rule, verdict, status'
-    found = _asked(lake, selection, columns, "")
-    counts = Counter(tuple(row.items()) for row in found if selection.rule in {None, row["rule"]})
-    return [{**dict(key), "rows": rows} for key, rows in sorted(counts.items())]
+def count_rows(catalog: Catalog, selection: Selection) -> list[RowCount]:
+    """Count the selected rows by table, day and rule; a row that broke two rules is counted under both."""
+    columns = "table_name, business_date, unnest(rules) AS rule, verdict, status"
+    found = _narrowed(catalog, selection, columns, "")
+    counts = Counter(tuple(row.values()) for row in found if selection.rule in {None, row["rule"]})
+    return sorted(RowCount(*(*key, rows)) for key, rows in counts.items())
 
 
-def _asked(lake: Catalog, selection: Selection, columns: str, order: str) -> list[dict[str, Any]]:
+def closed_since(catalog: Catalog, time: dt.datetime) -> dict[str, int]:
+    """Count the rows that have been closed since a time, by their new status."""
+    if QUARANTINE not in catalog.names():
+        return {}
+    sql = f"SELECT status, count(*) AS closed FROM {QUARANTINED} WHERE closed_at >= ? GROUP BY ALL ORDER BY ALL"  # noqa: S608 - a constant
+    return {row["status"]: row["closed"] for row in catalog.rows(sql, [time])}
+
+
+def date_of(day: dt.date | str) -> dt.date:
+    """Return a day that is given as a date or in ISO 8601.
+
+    Raises:
+        RequestError: it is no date.
+    """
+    if isinstance(day, dt.date):
+        return day
+    try:
+        return dt.date.fromisoformat(day)
+    except ValueError:
+        raise RequestError(f"{day} is no date like 2024-01-31") from None
+
+
+def _row(columns: Mapping[str, Any]) -> QuarantinedRow:
+    own = {each.name: columns[each.name] for each in fields(QuarantinedRow)}
+    values = json.loads(own["offending_values"] or "{}")
+    return QuarantinedRow(**own | {"offending_values": values, "rules": tuple(own["rules"])})
+
+
+def _narrowed(catalog: Catalog, selection: Selection, columns: str, order: str) -> list[dict[str, Any]]:
+    """Return rows that match all of a selection but its condition."""
     if selection.status not in STATUSES:
-        raise RequestError(f"--status {selection.status}: there are {', '.join(STATUSES)}")
-    day = None if selection.day is None else day_of(selection.day)
-    names = lake.names()
+        raise RequestError(f"there is no status {selection.status}", hint=f"there are {', '.join(STATUSES)}")
+    day = None if selection.day is None else date_of(selection.day)
+    names = catalog.names()
     if not names:
-        raise RequestError(f"there are no tables under {lake.root} yet; `lakehouse run` makes them")
+        raise RequestError(f"there are no tables under {catalog.root} yet", hint="`lakehouse run` makes them")
     if QUARANTINE not in names:
         return []
     sql = f"""
@@ -89,10 +195,10 @@ def _asked(lake: Catalog, selection: Selection, columns: str, order: str) -> lis
         "rule": selection.rule,
         "ids": list(selection.ids),
     }
-    return rows(lake.connect(sql), sql, parameters)
+    return rows(catalog.connect(sql), sql, parameters)
 
 
-def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:
+def _satisfying(found: list[QuarantinedRow], selection: Selection) -> list[QuarantinedRow]:
     """Return the rows for which a person's condition is true.
 
     It is evaluated over these rows alone, in a connection that sees neither table nor file.
@@ -102,12 +208,12 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
 
     if selection.where is None or not found:
         return found
-    own = {name.lower() for name in found[0]}
-    received = {name.lower(): name for name in selection.sources if name.lower() not in own}  # SQL knows no case
-    seen = [{**row, "offending_values": json.dumps(row["offending_values"])} for row in found]
-    for row in seen:
-        record = {name.lower(): value for name, value in received_values(row).items()}
-        row |= {name: _as_text(record.get(lower)) for lower, name in received.items()}
+    columns = [each.name for each in fields(QuarantinedRow)]
+    received = {name.lower(): name for name in selection.sources if name.lower() not in columns}  # SQL knows no case
+    seen = [{**vars(row), "offending_values": json.dumps(row.offending_values)} for row in found]
+    for row, values in zip(found, seen, strict=True):
+        record = {name.lower(): value for name, value in row.received.items()}
+        values |= {name: _as_text(record.get(lower)) for lower, name in received.items()}
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
     table = pa.Table.from_pylist([{"place": place, **row} for place, row in enumerate(seen)])
@@ -122,29 +228,24 @@ def _satisfying(found: list[dict[str, Any]], selection: Selection) -> list[dict[
         condition = duckdb.SQLExpression(selection.where)  # of one expression only, whatever brackets the text has
         places = connection.table("quarantined_rows").filter(condition).project("place").fetchall()
     except duckdb.Error as error:
-        hint = (
-            f"give one condition, such as \"Quantity = 'six'\"; columns: {', '.join([*found[0], *received.values()])}"
-        )
-        raise RequestError(f"--where {selection.where}: {str(error).strip().partition(chr(10))[0]}; {hint}") from error
+        raise RequestError(
+            f"the condition {selection.where} cannot be evaluated: {str(error).strip().partition(chr(10))[0]}",
+            hint=(
+                "give one condition, such as \"Quantity = 'six'\"; columns: "
+                f"{', '.join([*columns, *received.values()])}"
+            ),
+        ) from error
     return [found[place] for (place,) in sorted(places)]
 
 
-def _all_found(found: list[dict[str, Any]], selection: Selection) -> list[dict[str, Any]]:
+def _refuse_missing(found: Sequence[QuarantinedRow], selection: Selection) -> None:
     """Refuse ids that name no row: a typing error must not pass for nothing to do."""
-    missing = sorted({*selection.ids} - {row["id"] for row in found})
+    missing = sorted({*selection.ids} - {row.id for row in found})
     if missing:
         kind = "" if selection.status == "all" else f"{selection.status} "
-        raise RequestError(f"no {kind}row has the id {', '.join(missing)}; `lakehouse quarantine show` tells the ids")
-    return found
-
-
-def received_values(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of a record as received; none where the reader could not read it."""
-    try:
-        record = json.loads(row["raw_record"] or "{}")
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
+        raise RequestError(
+            f"no {kind}row has the id {', '.join(missing)}", hint="`lakehouse quarantine show` lists the ids"
+        )
 
 
 def _as_text(value: Any) -> str | None:
@@ -152,47 +253,24 @@ def _as_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def is_unread(row: Mapping[str, Any]) -> bool:
-    """Whether the landing reader could not read the record."""
-    return any(rule.startswith("record:") for rule in row["rules"])
-
-
-def where_it_stands(row: Mapping[str, Any]) -> str:
-    """Return file and record in words."""
-    record = "the file" if row["source_record"] is None else f"record {row['source_record']}"
-    return f"{row['source_file']} {record}"
-
-
-def decisions_on(lake: Catalog, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def decisions_on(catalog: Catalog, row: QuarantinedRow) -> list[Decision]:
     """Return every decision about a row and the releases of its day, oldest first."""
-    if DECISIONS.name not in lake.names():
+    if DECISIONS.name not in catalog.names():
         return []
     sql = """
-        SELECT action, corrected, reason, decided_by, decided_at FROM system.decisions
+        FROM system.decisions
         WHERE table_name = ? AND business_date = ? AND (action = 'release' OR (source_file = ? AND source_version = ?
             AND source_record IS NOT DISTINCT FROM ?))
         ORDER BY decided_at
     """
-    place = Place.of(row)
-    found = lake.rows(sql, [row["table_name"], *place])
-    for decision in found:
-        decision["corrected"] = json.loads(decision["corrected"] or "{}")
-    return found
+    return [Decision.of(each) for each in catalog.rows(sql, [row.table_name, *row.record_id])]
 
 
-def bronze_record(lake: Catalog, bronze: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the record as bronze has it; None where it is not there any more."""
+def bronze_record(catalog: Catalog, bronze: str, row: QuarantinedRow) -> dict[str, Any] | None:
+    """Return the record as bronze has it; None where bronze no longer has it."""
     sql = f"""
         SELECT * FROM {bronze} WHERE business_date = ? AND source_file = ? AND source_version = ?
             AND source_record IS NOT DISTINCT FROM ? ORDER BY batch_id DESC LIMIT 1
     """  # noqa: S608 - a table's name
-    found = lake.rows(qualified(sql), list(Place.of(row)))
+    found = catalog.rows(sql, list(row.record_id))
     return found[0] if found else None
-
-
-def day_of(text: str) -> dt.date:
-    """Read a business date from the command line."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise RequestError(f"--day {text}: give a date like 2024-01-31") from None

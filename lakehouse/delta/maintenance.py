@@ -32,6 +32,7 @@ from lakehouse.delta.model import (
     TableError,
     Vacuumed,
 )
+from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.delta.tables import DeltaTables, is_clustered, keep_statistics, table_schema
 from lakehouse.storage.files import table_uri
 
@@ -42,6 +43,21 @@ WEEK_HOURS = 168
 """How long Delta keeps files out of use unless a table says otherwise."""
 _RETENTION = "delta.deletedFileRetentionDuration"
 _HOURS = {"hour": 1, "day": 24, "week": 168}
+_IRREPLACEABLE = {
+    "bronze": (
+        "what was taken in once is never taken in again, so the rows of later files would be lost for good. To correct "
+        "a day, land a corrected file under the same name"
+    ),
+    "system": (
+        "files and audits are counted by it: files would be taken in twice, and nothing would add up. It never needs "
+        "to be corrected by hand; `lakehouse reconcile` says whether anything is off"
+    ),
+    QUARANTINE.name: (
+        "it holds what the newest audit of each day has rejected. To write a day of it again, materialize that day of "
+        "its silver table"
+    ),
+}
+"""Why some tables, or all of a layer, are never restored."""
 
 
 class DeltaOperations(DeltaTables, ABC):
@@ -116,14 +132,10 @@ class DeltaOperations(DeltaTables, ABC):
         """Return what a restore would do.
 
         Raises:
-            TableError: there is no such version, it is the newest, or the table is append-only.
+            TableError: there is no such version, it is the newest, or others count on what the table holds.
         """
         opened = self._written(table)
-        if opened.metadata().configuration.get("delta.appendOnly") == "true":
-            raise TableError(
-                f"{table} only grows (delta.appendOnly): what was committed to it counts as taken in for good, and "
-                "would not come back; it cannot be restored"
-            )
+        _refuse_irreplaceable(table, opened)
         older = self._at(table, point)
         if older.version() == opened.version():
             raise TableError(f"{table} is at version {opened.version()} already; there is nothing to restore")
@@ -199,6 +211,15 @@ class DeltaOperations(DeltaTables, ABC):
     @abstractmethod
     def _restore(self, table: str, version: int, metadata: Mapping[str, str] | None) -> int:
         """Make an older version the newest, and return the new one."""
+
+
+def _refuse_irreplaceable(table: str, opened: DeltaTable) -> None:
+    """Refuse to go back to an older version of what other tables count on."""
+    reason = _IRREPLACEABLE.get(table) or _IRREPLACEABLE.get(table.partition(".")[0])
+    if reason is None and opened.metadata().configuration.get("delta.appendOnly") == "true":
+        reason = "it only grows (delta.appendOnly): what was committed to it counts as taken in for good"
+    if reason is not None:
+        raise TableError(f"{table} is not restored: {reason}")
 
 
 def _refuse_columns(

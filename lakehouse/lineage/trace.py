@@ -17,7 +17,7 @@ from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, POINTERS, PUBLIS
 from lakehouse.errors import RequestError
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.publication.digests import fitted
-from lakehouse.quarantine.decisions import DISCARD, FIX, Place, decisions_about
+from lakehouse.quarantine.decisions import DISCARD, FIX, RecordId, active_decisions
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import Lines
 from lakehouse.tables.declarations import ContractTable, HistoryTable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from lakehouse.contracts.contract import ContractColumn
-    from lakehouse.quarantine.decisions import Decided
+    from lakehouse.quarantine.decisions import ActiveDecisions
     from lakehouse.tables.declarations import Table
 
 RECORD = ("business_date", "source_file", "batch_id", "source_record")
@@ -285,9 +285,11 @@ class Tracer:
         (name,) = table.inputs.values()
         sources = tuple(dict.fromkeys(column.source for column in columns_of(table.terms.contract) if column.source))
         copies = of_rows.filter(_equals(of_rows, OUTCOME, DUPLICATE))
-        received = {Place.of(row): row[_RECEIVED] for row in self._received(bronze, sources, copies, RECORD)}
+        received = {RecordId.of(row): row[_RECEIVED] for row in self._received(bronze, sources, copies, RECORD)}
         beside = [
-            _beside(row, f"duplicate of {_place(kept.get(tuple(row[name] for name in key)))}", received[Place.of(row)])
+            _beside(
+                row, f"duplicate of {_place(kept.get(tuple(row[name] for name in key)))}", received[RecordId.of(row)]
+            )
             for row in copies.to_pylist()
         ]
         refused = judged.where(F.col(OUTCOME) == REFUSED).select("business_date", RULES, "_rejected.*")
@@ -295,12 +297,12 @@ class Tracer:
             _beside(row, f"rejected: {', '.join(row[RULES])}", row["raw_record"])
             for row in engine.collect(refused).to_pylist()
         ]
-        decided = decisions_about(engine, table.full_name, days)
+        decisions = active_decisions(engine, table.full_name, days)
         beside += self._superseded(bronze, sources, days)
-        beside += [_decided(place, decided, "discarded") for place in _places(decided, DISCARD)]
+        beside += [_decided(each, decisions, "discarded") for each in _decided_on(decisions, DISCARD)]
         behind = self.again.matching(bronze, published, RECORD)
-        there = {Place.of(row) for row in behind.select(list(Place._fields)).to_pylist()}
-        fixed = [_decided(place, decided, "fixed") for place in _places(decided, FIX) if place in there]
+        there = {RecordId.of(row) for row in behind.select(list(RecordId._fields)).to_pylist()}
+        fixed = [_decided(each, decisions, "fixed") for each in _decided_on(decisions, FIX) if each in there]
         order = [(column, "ascending") for column in ("source_file", "batch_id", "source_record")]
         beside.sort(key=lambda row: (row["why"], row["source_file"], row["source_record"] or 0))
         return Records(name, sources, behind.sort_by(order), beside, fixed)
@@ -557,11 +559,11 @@ def _superseded_by(batch: int | None) -> str:
     )
 
 
-def _places(decided: Decided, action: str) -> list[Place]:
-    return [place for place, decision in decided.records.items() if decision.action == action]
+def _decided_on(decisions: ActiveDecisions, action: str) -> list[RecordId]:
+    return [record_id for record_id, decision in decisions.by_record.items() if decision.action == action]
 
 
-def _decided(place: Place, decided: Decided, what: str) -> dict[str, Any]:
-    decision = decided.records[place]
+def _decided(record_id: RecordId, decisions: ActiveDecisions, what: str) -> dict[str, Any]:
+    decision = decisions.by_record[record_id]
     why = f"{what} by {decision.decided_by}: {decision.reason}"
-    return {"why": why, **place._asdict(), "received": None, "corrected": dict(decision.corrected)}
+    return {"why": why, **record_id._asdict(), "received": None, "corrected": dict(decision.corrected)}

@@ -1,7 +1,7 @@
 """What must be computed again after a table was changed by hand.
 
-Belongs here: from partitions of one table to partitions of those made from it. Dagster sees only what its runs do, so
-that its automation does not notice a restore.
+Belongs here: from partitions of one table to partitions of those computed from it. Dagster sees only what its runs do,
+so that its automation does not notice a restore.
 """
 
 from __future__ import annotations

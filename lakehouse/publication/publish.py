@@ -26,8 +26,8 @@ from lakehouse.publication.digests import digests
 from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.ledger import ledger_lines
 from lakehouse.publication.validation import judge_derived, judge_received
-from lakehouse.quarantine.decisions import Decided, Decision, Place, decisions_about, heed
-from lakehouse.quarantine.table import Standing, quarantined, with_history
+from lakehouse.quarantine.decisions import ActiveDecisions, Decision, RecordId, active_decisions, apply_decisions
+from lakehouse.quarantine.table import PublicationContext, quarantine_rows, with_history
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -119,11 +119,11 @@ def publish_received(
         part = list(judged.tallies)
         audit = _audit(engine, terms, judged.tallies)
         _audited_commit(engine, terms, judged.frame, part, audit, result, run_id)
-        rejected = quarantined(terms.name, audit.rejected, audit.reasons(), terms.contract)
+        rejected = quarantine_rows(terms.name, audit.rejected, audit.reasons(), terms.contract)
         _count_replayed(judged, rejected)
         _note_waived(judged, terms.policy, result)
-        standing = Standing(judged.versions, judged.decided, terms.rules_version, clock.now())
-        result.rewritten |= _write_quarantine(engine, terms.name, rejected, part, standing, run_id)
+        context = PublicationContext(judged.versions, judged.decisions, terms.rules_version, clock.now())
+        result.rewritten |= _write_quarantine(engine, terms.name, rejected, part, context, run_id)
         write_ledger(engine, terms, audit.tallies, result, run_id)
         result.rejected.append(rejected)
         report(_sentence(terms.name, part, audit))
@@ -136,14 +136,14 @@ class JudgedDays:
 
     Attributes:
         versions: the file versions that count: day, file, source version.
-        decided: the decisions about these days, and ``fixed`` where the rows are that carry a fix.
+        decisions: the active ones about these days; ``fixed`` names the records that carry a fix.
     """
 
     frame: DataFrame
     tallies: dict[dt.date, DayTally]
     versions: frozenset[tuple[dt.date, str, str]]
-    decided: Decided
-    fixed: frozenset[Place]
+    decisions: ActiveDecisions
+    fixed: frozenset[RecordId]
 
 
 def judged_days(
@@ -164,18 +164,18 @@ def judged_days(
     """
     once = functools.cache(report)  # every slice says the same of a rule that is not evaluated
     current = current_rows(engine, bronze, days)
-    decided = decisions_about(engine, terms.name, days).with_(proposed)
+    decisions = active_decisions(engine, terms.name, days).followed_by(proposed)
     sources = [column.source for column in columns_of(terms.contract) if column.source]
-    heeded = heed(engine, current.frame, decided, sources)
-    for place in heeded.discarded:
-        current.tallies[place.business_date].discarded += 1
+    applied = apply_decisions(engine, current.frame, decisions, sources)
+    for record_id in applied.discarded:
+        current.tallies[record_id.business_date].discarded += 1
     for day, newest in current.newest.items():
-        if release := decided.release(day, newest, terms.rules_version):
+        if release := decisions.release(day, newest, terms.rules_version):
             current.tallies[day].released = f"released by {release.decided_by}: {release.reason}"
             current.tallies[day].released_empty = release.would_publish == 0
     for part in slices({day: tally.rows_in or 0 for day, tally in current.tallies.items()}):
         frame = judge_received(
-            _only(heeded.frame, part, "business_date"),
+            _only(applied.frame, part, "business_date"),
             transform,
             terms.contract,
             terms.policy,
@@ -184,7 +184,7 @@ def judged_days(
             report=once,
         )
         tallies = {day: current.tallies[day] for day in part}
-        yield JudgedDays(frame, tallies, current.contents, decided, heeded.fixed)
+        yield JudgedDays(frame, tallies, current.contents, decisions, applied.fixed)
 
 
 def publish_derived(
@@ -302,8 +302,8 @@ def _count_replayed(judged: JudgedDays, rejected: pa.Table) -> None:
     """Count the rows that carry a fix and are not rejected."""
     if not judged.fixed:
         return
-    places = rejected.select(list(Place._fields)).to_pylist()
-    for place in judged.fixed.difference(Place.of(row) for row in places):
+    places = rejected.select(list(RecordId._fields)).to_pylist()
+    for place in judged.fixed.difference(RecordId.of(row) for row in places):
         if place.business_date in judged.tallies:
             judged.tallies[place.business_date].replayed += 1
 
@@ -313,20 +313,20 @@ def _note_waived(judged: JudgedDays, policy: Policy, result: Publication) -> Non
     for day, tally in judged.tallies.items():
         held_for = tally.worth_a_look(policy)
         if tally.released and held_for and day not in result.held:
-            decision = judged.decided.releases[day]
+            decision = judged.decisions.releases[day]
             result.waived[day] = Waived(held_for, decision.decided_by, decision.reason)
         else:
             tally.released = None
 
 
 def _write_quarantine(
-    engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], standing: Standing, run_id: str
+    engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], context: PublicationContext, run_id: str
 ) -> set[dt.date]:
     """Write what is rejected now, beside what was and is not any more; return the days that have such rows."""
     where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
     is_there = engine.version(QUARANTINE.name) is not None
     before = engine.collect(engine.read(QUARANTINE.name, where)) if is_there else QUARANTINE.schema.empty_table()
-    rows = with_history(rejected, before, standing)
+    rows = with_history(rejected, before, context)
     if rows is None:
         return set()
     engine.publish(QUARANTINE, rows, where, metadata={"run_id": run_id})

@@ -1,7 +1,8 @@
-"""Decisions: what people have decided about rejected rows and held days, and how bronze's rows heed it.
+"""Decisions: what people have decided about rejected rows and held days, and how they apply to bronze's rows.
 
-Belongs here: the table of decisions, which of them count, and their place before a table's transform. Bronze is never
-edited: silver's day is made from bronze's day and the decisions about it, so that a rebuild comes to the same.
+Belongs here: the table of decisions, which of them are active, and applying them before a table's transform. Bronze is
+never edited: a day of silver is computed from its day of bronze and the decisions about it, so that a rebuild gives the
+same rows.
 
 ``fix``      replaces columns of one received record, before it is typed
 ``discard``  takes one record out, for good
@@ -41,8 +42,8 @@ _ABOUT_THE_FILE = 0
 """Stands for the record that is none in a join; records count from 1."""
 
 
-class Place(NamedTuple):
-    """Where a received row stands. ``source_record`` is None for what is said of a file that was refused whole."""
+class RecordId(NamedTuple):
+    """Identifies a received record. ``source_record`` is None where a file was refused as a whole."""
 
     business_date: dt.date
     source_file: str
@@ -50,8 +51,8 @@ class Place(NamedTuple):
     source_record: int | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Place:
-        """Return the place of a row that carries it."""
+    def of(cls, row: Mapping[str, Any]) -> RecordId:
+        """Return the identity of a row that carries these columns."""
         return cls(*(row[name] for name in cls._fields))
 
 
@@ -61,7 +62,7 @@ class Decision:
 
     Attributes:
         action: ``fix``, ``discard`` or ``release``.
-        place: the record it is about; of a release only the day counts.
+        record_id: the record it is about; of a release only the day counts.
         batch_id: of a release: the newest batch of the day that was looked at.
         corrected: of a fix: columns of the source and their new text; None takes the value away.
         rules_version: of a release: the version of the rules that held the day; None in those of before it was kept.
@@ -70,7 +71,7 @@ class Decision:
 
     action: str
     table_name: str
-    place: Place
+    record_id: RecordId
     reason: str
     decided_by: str
     batch_id: int | None = None
@@ -80,26 +81,43 @@ class Decision:
     rules_version: str | None = None
     would_publish: int | None = None
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Decision:
+        """Return the decision that a row of the table of decisions holds."""
+        return cls(
+            row["action"],
+            row["table_name"],
+            RecordId.of(row),
+            row["reason"],
+            row["decided_by"],
+            row["batch_id"],
+            json.loads(row["corrected"] or "{}"),
+            row["decided_at"],
+            row["decision_id"],
+            row.get("rules_version"),
+            row.get("would_publish"),
+        )
+
 
 @dataclass(frozen=True)
-class Decided:
-    """The decisions that count about some days of a table: the newest of each record, and of each day's release."""
+class ActiveDecisions:
+    """The decisions that are active for some days of a table: the newest about each record, and each day's release."""
 
-    records: Mapping[Place, Decision] = field(default_factory=dict)
+    by_record: Mapping[RecordId, Decision] = field(default_factory=dict)
     releases: Mapping[dt.date, Decision] = field(default_factory=dict)
 
-    def with_(self, decisions: Iterable[Decision]) -> Decided:
-        """Return what counts after further decisions, in their order."""
-        records, releases = dict(self.records), dict(self.releases)
+    def followed_by(self, decisions: Iterable[Decision]) -> ActiveDecisions:
+        """Return the active decisions after further ones, in their order."""
+        by_record, releases = dict(self.by_record), dict(self.releases)
         for decision in decisions:
             if decision.action == RELEASE:
-                releases[decision.place.business_date] = decision
+                releases[decision.record_id.business_date] = decision
             else:
-                records[decision.place] = decision
-        return replace(self, records=records, releases=releases)
+                by_record[decision.record_id] = decision
+        return replace(self, by_record=by_record, releases=releases)
 
     def release(self, day: dt.date, newest_batch: int, rules_version: str) -> Decision | None:
-        """Return the release of a day unless it has lapsed: of what is judged now, or by what, nobody has looked at."""
+        """Return the release of a day, unless it has lapsed: something arrived since, or the rules have changed."""
         decision = self.releases.get(day)
         if decision is None or (decision.batch_id or 0) < newest_batch:
             return None
@@ -107,31 +125,31 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Heeded:
-    """Rows after decisions, and the places of the rows that are there and have a fix, or were taken out."""
+class AppliedDecisions:
+    """Rows with decisions applied, and which records among them were fixed or discarded."""
 
     frame: DataFrame
-    fixed: frozenset[Place] = frozenset()
-    discarded: frozenset[Place] = frozenset()
+    fixed: frozenset[RecordId] = frozenset()
+    discarded: frozenset[RecordId] = frozenset()
 
 
-def decisions_about(engine: Engine, table: str, days: Sequence[dt.date]) -> Decided:
-    """Return the decisions about some days of a table; none where nobody has ever decided anything."""
+def active_decisions(engine: Engine, table: str, days: Sequence[dt.date]) -> ActiveDecisions:
+    """Return the active decisions about some days of a table; none if nobody has ever decided anything."""
     if not days or engine.version(DECISIONS.name) is None:
-        return Decided()
+        return ActiveDecisions()
     where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
     rows = engine.collect(engine.read(DECISIONS.name, where)).to_pylist()
-    return Decided().with_(_decision(row) for row in sorted(rows, key=lambda row: row["decided_at"]))
+    return ActiveDecisions().followed_by(Decision.of(row) for row in sorted(rows, key=lambda row: row["decided_at"]))
 
 
 def record_decisions(engine: Engine, decisions: Sequence[Decision]) -> None:
-    """Append decisions; the next publication of their days heeds them."""
+    """Append decisions; the next publication of their days applies them."""
     rows = [
         {
             "decision_id": each.decision_id,
             "action": each.action,
             "table_name": each.table_name,
-            **each.place._asdict(),
+            **each.record_id._asdict(),
             "batch_id": each.batch_id,
             "corrected": json.dumps(dict(each.corrected), ensure_ascii=False) if each.corrected else None,
             "reason": each.reason,
@@ -145,60 +163,45 @@ def record_decisions(engine: Engine, decisions: Sequence[Decision]) -> None:
     engine.append(DECISIONS, pa.Table.from_pylist(rows, schema=DECISIONS.schema))
 
 
-def _decision(row: Mapping[str, Any]) -> Decision:
-    return Decision(
-        row["action"],
-        row["table_name"],
-        Place.of(row),
-        row["reason"],
-        row["decided_by"],
-        row["batch_id"],
-        json.loads(row["corrected"] or "{}"),
-        row["decided_at"],
-        row["decision_id"],
-        row.get("rules_version"),
-        row.get("would_publish"),
-    )
+def apply_decisions(
+    engine: Engine, bronze: DataFrame, decisions: ActiveDecisions, sources: Sequence[str]
+) -> AppliedDecisions:
+    """Apply decisions to current bronze rows: leave discarded records out, replace the columns of fixed ones.
 
-
-def heed(engine: Engine, bronze: DataFrame, decided: Decided, sources: Sequence[str]) -> Heeded:
-    """Apply decisions to bronze rows that count: discarded ones are left out, fixed ones have their columns replaced.
-
-    A record that the reader could not read is taken for readable once its fix gives every column that the contract
-    is typed from (``sources``). A text that a typed column cannot hold makes its row one that could not be read, for
-    the reason ``fix``.
+    A record that the reader could not read counts as readable once its fix gives every column that the contract
+    reads (``sources``). A text that a typed column cannot hold makes its row unreadable, for the reason ``fix``.
     """
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-    if not decided.records:
-        return Heeded(bronze)
+    if not decisions.by_record:
+        return AppliedDecisions(bronze)
     record = F.coalesce(F.col("source_record"), F.lit(_ABOUT_THE_FILE))
-    asked = _frame(engine, decided.records, [])
-    present = bronze.select(*_KEYS, record.alias(_RECORD)).join(F.broadcast(asked), on=[*_KEYS, _RECORD])
-    places = [Place.of({**row, "source_record": row[_RECORD] or None}) for row in engine.collect(present).to_pylist()]
-    fixes = {place: decided.records[place] for place in places if decided.records[place].action == FIX}
-    discards = {place: decided.records[place] for place in places if decided.records[place].action == DISCARD}
-    if not places:
-        return Heeded(bronze)
+    wanted = _frame(engine, decisions.by_record, [])
+    present = bronze.select(*_KEYS, record.alias(_RECORD)).join(F.broadcast(wanted), on=[*_KEYS, _RECORD])
+    found = [RecordId.of({**row, "source_record": row[_RECORD] or None}) for row in engine.collect(present).to_pylist()]
+    fixes = {each: decisions.by_record[each] for each in found if decisions.by_record[each].action == FIX}
+    discards = {each: decisions.by_record[each] for each in found if decisions.by_record[each].action == DISCARD}
+    if not found:
+        return AppliedDecisions(bronze)
     frame = bronze.withColumn(_RECORD, record)
     if discards:
         frame = frame.join(F.broadcast(_frame(engine, discards, [])), on=[*_KEYS, _RECORD], how="left_anti")
     if fixes:
         frame = _fixed(engine, frame, fixes, sources)
-    return Heeded(frame.select(*map(named, bronze.columns)), frozenset(fixes), frozenset(discards))
+    return AppliedDecisions(frame.select(*map(named, bronze.columns)), frozenset(fixes), frozenset(discards))
 
 
-def at_places(engine: Engine, bronze: DataFrame, places: Collection[Place]) -> DataFrame:
-    """Return bronze's rows that stand at some places."""
+def records_with_ids(engine: Engine, bronze: DataFrame, record_ids: Collection[RecordId]) -> DataFrame:
+    """Return bronze's rows of some records."""
     from pyspark.sql import functions as F  # noqa: N812
 
     record = F.coalesce(F.col("source_record"), F.lit(_ABOUT_THE_FILE))
-    asked = F.broadcast(_frame(engine, dict.fromkeys(places), []))
-    joined = bronze.withColumn(_RECORD, record).join(asked, on=[*_KEYS, _RECORD], how="left_semi")
+    wanted = F.broadcast(_frame(engine, dict.fromkeys(record_ids), []))
+    joined = bronze.withColumn(_RECORD, record).join(wanted, on=[*_KEYS, _RECORD], how="left_semi")
     return joined.select(*map(named, bronze.columns))
 
 
-def _fixed(engine: Engine, frame: DataFrame, fixes: Mapping[Place, Decision], sources: Sequence[str]) -> DataFrame:
+def _fixed(engine: Engine, frame: DataFrame, fixes: Mapping[RecordId, Decision], sources: Sequence[str]) -> DataFrame:
     """Replace the columns that fixes name."""
     from pyspark.sql import functions as F  # noqa: N812
 
@@ -226,15 +229,15 @@ def _cast(text: Column, wanted: DataType) -> Column:
 
 
 def _frame(
-    engine: Engine, decisions: Mapping[Place, Decision | None], columns: Sequence[str], sources: Sequence[str] = ()
+    engine: Engine, decisions: Mapping[RecordId, Decision | None], columns: Sequence[str], sources: Sequence[str] = ()
 ) -> DataFrame:
-    """Return the places of decisions as a frame, with the corrected columns by number: names may hold anything."""
+    """Return records and their corrected columns as a frame. Columns go by number: names may hold anything."""
     rows = []
-    for place, decision in decisions.items():
+    for record_id, decision in decisions.items():
         corrected = decision.corrected if decision else {}
         whole = all(name in corrected for name in sources)
         own = [value for name in columns for value in (corrected.get(name), name in corrected)]
-        rows.append((*place[:3], place.source_record or _ABOUT_THE_FILE, whole, *own))
+        rows.append((*record_id[:3], record_id.source_record or _ABOUT_THE_FILE, whole, *own))
     declared = [f"_text{number} string, _given{number} boolean" for number in range(len(columns))]
     keys = f"business_date date, source_file string, source_version string, {_RECORD} bigint, _whole boolean"
     return engine.session().createDataFrame(rows, ", ".join([keys, *declared]))

@@ -1,7 +1,7 @@
 """Quarantine: rejected rows, whole, with the rules they broke, the way back to their file, and what became of them.
 
 Belongs here: the quarantine table's layout, how a rejected row becomes a row of it, and how its history goes on when
-its day is judged again. A row is ``open`` while it is rejected; then it is
+its day is validated again. A row is ``open`` while it is rejected; then it is
 
 ``replayed``    it passes now: it was fixed, or the contract has changed
 ``discarded``   somebody decided to leave it out
@@ -23,7 +23,7 @@ import pyarrow as pa
 from lakehouse.contracts.contract import columns_of, custom_rules_of
 from lakehouse.contracts.row_outcome import POINTERS, REJECTED, RULES
 from lakehouse.delta.system_tables import LEDGER, QUARANTINE
-from lakehouse.quarantine.decisions import DISCARD, FIX, Decided, Place
+from lakehouse.quarantine.decisions import DISCARD, FIX, ActiveDecisions, RecordId
 
 if TYPE_CHECKING:
     from lakehouse.contracts.contract import Contract
@@ -34,28 +34,28 @@ OPEN, REPLAYED, DISCARDED, SUPERSEDED = "open", "replayed", "discarded", "supers
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What a publication knows of the rows of some days besides the rejected ones.
+class PublicationContext:
+    """What a publication knows about some days besides their rejected rows.
 
     Attributes:
-        versions: the file versions that count: day, file, source version.
-        decided: the decisions about those days.
+        versions: the current file versions: day, file, source version.
+        decisions: the active decisions about those days.
     """
 
     versions: Collection[tuple[dt.date, str, str]]
-    decided: Decided
+    decisions: ActiveDecisions
     rules_version: str | None
     now: dt.datetime
 
 
-def quarantined(
+def quarantine_rows(
     table: str, rejected: Sequence[pa.Table], held: Collection[dt.date], contract: type[Contract]
 ) -> pa.Table:
     """Return quarantine rows for the rejected rows of one write."""
     sources = {column.name: column.source for column in columns_of(contract) if column.source}
-    judged = {rule.name: rule.columns for rule in custom_rules_of(contract)}
+    custom = {rule.name: rule.columns for rule in custom_rules_of(contract)}
     rows = [
-        _row(table, row, held, sources, judged)
+        _row(table, row, held, sources, custom)
         for part in rejected
         for row in part.select(["business_date", RULES, REJECTED]).to_pylist()
     ]
@@ -67,14 +67,14 @@ def _row(
     row: Mapping[str, Any],
     held: Collection[dt.date],
     sources: Mapping[str, str],
-    judged: Mapping[str, tuple[str, ...]],
+    custom: Mapping[str, tuple[str, ...]],
 ) -> dict[str, Any]:
     day, rules, rejected = row["business_date"], row[RULES], row[REJECTED]
     return {
         "table_name": table,
         "business_date": day,
         "rules": rules,
-        "offending_values": _offending(rules, rejected["raw_record"], sources, judged),
+        "offending_values": _offending(rules, rejected["raw_record"], sources, custom),
         "raw_record": rejected["raw_record"],
         "verdict": "held" if day in held else "published",
         **{name: rejected[name] for name in POINTERS},
@@ -85,10 +85,10 @@ def _offending(
     rules: Sequence[str],
     raw_record: str | None,
     sources: Mapping[str, str],
-    judged: Mapping[str, tuple[str, ...]],
+    custom: Mapping[str, tuple[str, ...]],
 ) -> str:
-    """Return, as JSON, the received values of the columns whose rules were broken, or that a custom rule judges."""
-    named = [name for rule in rules for name in judged.get(rule, (rule.split(":")[0],))]
+    """Return, as JSON, the received values of the columns whose rules were broken, or that a custom rule reads."""
+    named = [name for rule in rules for name in custom.get(rule, (rule.split(":")[0],))]
     columns = [name for name in named if name in sources]
     if not columns or raw_record is None:
         return "{}"
@@ -96,61 +96,61 @@ def _offending(
     return json.dumps({name: received.get(sources[name]) for name in dict.fromkeys(columns)}, ensure_ascii=False)
 
 
-def with_history(rejected: pa.Table, before: pa.Table, standing: Standing) -> pa.Table | None:
-    """Return quarantine's rows of some days: those rejected now, and those of before with what became of them.
+def with_history(rejected: pa.Table, before: pa.Table, context: PublicationContext) -> pa.Table | None:
+    """Return the quarantine's rows of some days: those rejected now, and earlier ones with what became of them.
 
-    None where that is what stands there already.
+    None if the quarantine holds exactly these already.
 
     Args:
-        rejected: the rows that are rejected now, as ``quarantined`` returns them.
+        rejected: the rows that are rejected now, as ``quarantine_rows`` returns them.
         before: quarantine's rows of the same table and days; older tables lack the columns of the history.
-        standing: what else is known.
+        context: what else is known.
     """
     if not before.num_rows:
-        return _opened(rejected, standing) if rejected.num_rows else None
-    earlier = {Place.of(row): row for row in before.to_pylist()}
+        return _opened(rejected, context) if rejected.num_rows else None
+    earlier = {RecordId.of(row): row for row in before.to_pylist()}
     rows = {}
     for row in rejected.to_pylist():
-        place = Place.of(row)
-        known = earlier.get(place, {})
-        first_seen = known.get("first_seen") or known.get("ingestion_timestamp") or standing.now
-        rows[place] = {**row, "status": OPEN, "first_seen": first_seen, "rules_version": standing.rules_version}
-    rows |= {place: _closed(row, place, standing) for place, row in earlier.items() if place not in rows}
+        record_id = RecordId.of(row)
+        known = earlier.get(record_id, {})
+        first_seen = known.get("first_seen") or known.get("ingestion_timestamp") or context.now
+        rows[record_id] = {**row, "status": OPEN, "first_seen": first_seen, "rules_version": context.rules_version}
+    rows |= {each: _closed(row, each, context) for each, row in earlier.items() if each not in rows}
     return None if rows == earlier else pa.Table.from_pylist(list(rows.values()), schema=QUARANTINE.schema)
 
 
-def _opened(rejected: pa.Table, standing: Standing) -> pa.Table:
+def _opened(rejected: pa.Table, context: PublicationContext) -> pa.Table:
     """Return rows of days that have no history."""
     for name, value in (
         ("status", OPEN),
-        ("first_seen", standing.now),
-        ("rules_version", standing.rules_version),
+        ("first_seen", context.now),
+        ("rules_version", context.rules_version),
     ):
         column = QUARANTINE.schema.field(name)
-        place = rejected.schema.get_field_index(name)
-        rejected = rejected.set_column(place, column, pa.repeat(pa.scalar(value, column.type), rejected.num_rows))
+        index = rejected.schema.get_field_index(name)
+        rejected = rejected.set_column(index, column, pa.repeat(pa.scalar(value, column.type), rejected.num_rows))
     return rejected
 
 
-def _closed(row: Mapping[str, Any], place: Place, standing: Standing) -> dict[str, Any]:
-    """Return a row that is not rejected any more; what was closed before stays closed for the reason it had."""
-    status, by, why = _what_became(place, standing)
+def _closed(row: Mapping[str, Any], record_id: RecordId, context: PublicationContext) -> dict[str, Any]:
+    """Return a row that is no longer rejected; one that was closed before keeps its reason."""
+    status, by, why = _outcome(record_id, context)
     before = row.get("status") or OPEN
     if before == status or (before != OPEN and status == SUPERSEDED):
         return dict(row)
     first_seen = row.get("first_seen") or row["ingestion_timestamp"]
-    closed = {"status": status, "closed_by": by, "closed_why": why, "closed_at": standing.now}
+    closed = {"status": status, "closed_by": by, "closed_why": why, "closed_at": context.now}
     return {**row, "first_seen": first_seen, **closed}
 
 
-def _what_became(place: Place, standing: Standing) -> tuple[str, str, str]:
+def _outcome(record_id: RecordId, context: PublicationContext) -> tuple[str, str, str]:
     """Return the status of a row that is not rejected, by whom, and why."""
-    if (place.business_date, place.source_file, place.source_version) not in standing.versions:
-        return SUPERSEDED, "source", f"a newer version of {place.source_file} counts"
-    decision = standing.decided.records.get(place)
+    if (record_id.business_date, record_id.source_file, record_id.source_version) not in context.versions:
+        return SUPERSEDED, "source", f"a newer version of {record_id.source_file} counts"
+    decision = context.decisions.by_record.get(record_id)
     if decision is not None and decision.action in {DISCARD, FIX}:
         return DISCARDED if decision.action == DISCARD else REPLAYED, decision.decided_by, decision.reason
-    return REPLAYED, "contract", f"it passes the rules of version {standing.rules_version}"
+    return REPLAYED, "contract", f"it passes the rules of version {context.rules_version}"
 
 
 def unaccounted(engine: Engine) -> list[str]:

@@ -24,8 +24,8 @@ from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import Audit, HeldError
 from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.publish import judged_days
-from lakehouse.quarantine.decisions import Place
-from lakehouse.quarantine.table import OPEN, quarantined
+from lakehouse.quarantine.decisions import RecordId
+from lakehouse.quarantine.table import OPEN, quarantine_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -188,7 +188,7 @@ def backtest(
         except HeldError:
             report(f"{name}: days that would be held")
         reasons = audit.reasons()
-        rejected = quarantined(name, audit.rejected, reasons, table.terms.contract)
+        rejected = quarantine_rows(name, audit.rejected, reasons, table.terms.contract)
         for day in days:
             tally, held = audit.tallies[day], reasons.get(day)
             result.days.append(_compared(lines[day], tally, held, rejected, open_rows, sources))
@@ -210,13 +210,13 @@ def _newest_lines(engine: Engine, table: str) -> dict[dt.date, dict[str, Any]]:
     }
 
 
-def _open_rows(engine: Engine, table: str, days: Sequence[dt.date]) -> dict[Place, list[str]]:
+def _open_rows(engine: Engine, table: str, days: Sequence[dt.date]) -> dict[RecordId, list[str]]:
     """Return where the rows stand that are rejected now, and the rules they broke."""
     if engine.version(QUARANTINE.name) is None:
         return {}
     where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
     rows = engine.collect(engine.read(QUARANTINE.name, where)).to_pylist()
-    return {Place.of(row): row["rules"] for row in rows if row.get("status") in {None, OPEN}}
+    return {RecordId.of(row): row["rules"] for row in rows if row.get("status") in {None, OPEN}}
 
 
 def _compared(
@@ -224,11 +224,11 @@ def _compared(
     tally: DayTally,
     held: str | None,
     rejected: pa.Table,
-    open_rows: Mapping[Place, list[str]],
+    open_rows: Mapping[RecordId, list[str]],
     sources: Mapping[str, list[str]],
 ) -> DayBacktest:
     day = line["business_date"]
-    now = {Place.of(row): row for row in rejected.to_pylist() if row["business_date"] == day}
+    now = {RecordId.of(row): row for row in rejected.to_pylist() if row["business_date"] == day}
     was = {place: rules for place, rules in open_rows.items() if place.business_date == day}
     new = sorted(now.keys() - was.keys(), key=lambda place: (place.source_file, place.source_record or 0))
     samples = [_sample(now[place], place, sources) for place in new[:SAMPLES]]
@@ -242,7 +242,7 @@ def _compared(
     return DayBacktest(day, line.get("rules_version"), before, after, len(new), len(was.keys() - now.keys()), samples)
 
 
-def _sample(row: Mapping[str, Any], place: Place, sources: Mapping[str, list[str]]) -> Sample:
+def _sample(row: Mapping[str, Any], place: RecordId, sources: Mapping[str, list[str]]) -> Sample:
     """Return a rejected row with what it has in the columns that its rules read."""
     judged = dict.fromkeys(name for rule in row["rules"] for name in sources.get(rule, ()))
     received = json.loads(row["raw_record"]) if judged and row["raw_record"] else {}

@@ -27,7 +27,7 @@ from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.validation import judge_received
-from lakehouse.quarantine.decisions import decisions_about, heed
+from lakehouse.quarantine.decisions import active_decisions, apply_decisions
 from lakehouse.rule_testing.faults import KINDS, Received, faults_of
 
 if TYPE_CHECKING:
@@ -291,12 +291,12 @@ class _Trial:
         return Worth(rule, catches, test.caught - len(only), test.stopped - let_through, only, weaker, why_none)
 
     def _received(self) -> pa.Table:
-        """Return the day's rows that count, with decisions heeded, as text."""
+        """Return the day's rows that count, with decisions applied, as text."""
         engine, terms = self._engine, self._subject.terms
         sources = [column.source for column in columns_of(terms.contract) if column.source]
         bronze = engine.read(self._subject.bronze, Predicate("business_date", (self._day,)))
         current = current_rows(engine, bronze, [self._day]).frame
-        frame = heed(engine, current, decisions_about(engine, terms.name, [self._day]), sources).frame
+        frame = apply_decisions(engine, current, active_decisions(engine, terms.name, [self._day]), sources).frame
         as_text = [named(name).cast("string").alias(name) if name in sources else named(name) for name in frame.columns]
         placed = frame.select(*as_text).orderBy("source_file", "source_record")
         return engine.collect(placed)

@@ -537,10 +537,21 @@ def test_a_version_whose_files_are_gone_is_not_restored(sail):
     assert rows(sail) == days(1, quantity=9)
 
 
-def test_a_table_that_only_grows_is_not_restored(sail):
-    append(sail, RECEIVED, days(1), days(2))
-    with pytest.raises(TableError, match=r"bronze\.sales only grows .* cannot be restored"):
-        sail.restore("bronze.sales", 1)
+@pytest.mark.parametrize(
+    ("name", "properties", "why"),
+    [
+        ("bronze.sales", {}, "never taken in again"),
+        ("system.landing_files", {}, "files would be taken in twice"),
+        ("silver.quarantine", {}, "what the newest audit of each day has rejected"),
+        ("silver.received", {"delta.appendOnly": "true"}, "it only grows"),
+    ],
+)
+def test_tables_that_others_count_on_are_not_restored(sail, name, properties, why):
+    append(sail, TableLayout(name, SCHEMA, ("business_date",), properties), days(1), days(2))
+    for restore in (sail.restore, sail.restoration):
+        with pytest.raises(TableError, match=rf"{name} is not restored: .*{why}"):
+            restore(name, 1)
+    assert sail.version(name) == 2
 
 
 def test_a_restore_can_be_undone(sail):

@@ -7,7 +7,7 @@ import pytest
 
 from lakehouse.orchestration.asset_factory import READABLE, asset_key
 from lakehouse.orchestration.instance.events import latest_materializations
-from lakehouse.quarantine.decisions import RELEASE, Decision, Place, record_decisions
+from lakehouse.quarantine.decisions import RELEASE, Decision, RecordId, record_decisions
 from tests.line import Line, bad_lines, days, good_lines
 from tests.scenario import csv_bytes, customer, day, drop, jsonl_bytes, rows, sale
 
@@ -246,7 +246,7 @@ def test_the_change_feeds_reach_silver(landing_root):
 def test_a_released_day_passes_its_check_which_names_who_and_why_and_gold_opens(line):
     line.land(1, *good_lines(1, 30), *bad_lines(1, 25))
     assert not line.run(1).success
-    place = Place(day(1), "", "", None)
+    place = RecordId(day(1), "", "", None)
     release = Decision(RELEASE, "silver.transactions", place, "the till was down", "ada", batch_id=1)
     record_decisions(line.lakehouse.engine, [release])
     result = line.materialize("silver.transactions", "2011-03-01")

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from lakehouse.corrections.replay import judged_again
+from lakehouse.corrections.replay import revalidate
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.publication.publish import publish_received
 from lakehouse.quarantine.decisions import (
@@ -16,11 +16,11 @@ from lakehouse.quarantine.decisions import (
     FIX,
     RELEASE,
     Decision,
-    Place,
-    at_places,
-    decisions_about,
-    heed,
+    RecordId,
+    active_decisions,
+    apply_decisions,
     record_decisions,
+    records_with_ids,
 )
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import transactions
@@ -37,7 +37,7 @@ def decision(action, record, table="silver.transactions", **about):
     """Return a decision about a record of the day's file."""
     source = table.partition(".")[2]
     file = FILE if source == "transactions" else "products/2011-03-01.dat"
-    place = Place(day(1), about.pop("file", file), about.pop("version", "v1"), record)
+    place = RecordId(day(1), about.pop("file", file), about.pop("version", "v1"), record)
     return Decision(action, table, place, about.pop("reason", "because"), "ada", **about)
 
 
@@ -154,15 +154,15 @@ def test_columns_of_any_name_and_type_are_fixed_and_other_records_are_kept_or_le
         decision(FIX, 4, "silver.shops", file=FILE, corrected=whole),
     ]
     record_decisions(engine, taken)
-    decided = decisions_about(engine, "silver.shops", [day(1)])
-    fixed = engine.collect(heed(engine, bronze, decided, [*names, "cost", "level"]).frame).to_pylist()
+    decided = active_decisions(engine, "silver.shops", [day(1)])
+    fixed = engine.collect(apply_decisions(engine, bronze, decided, [*names, "cost", "level"]).frame).to_pylist()
     columns = ("source_record", "reject_reason", *names, "cost", "level")
     assert sorted(tuple(row[name] for name in columns) for row in fixed) == [
         (1, "fix: many is no int for level", "1", "six", "six", None, None),
         (3, None, "six", "six", "six", None, 7),
         (4, None, "6", "6", "6", Decimal("3.390"), None),
     ]
-    (there,) = engine.collect(at_places(engine, bronze, [taken[0].place])).to_pylist()
+    (there,) = engine.collect(records_with_ids(engine, bronze, [taken[0].record_id])).to_pylist()
     assert (there["source_record"], *[there[name] for name in names]) == (1, "six", "six", "six")
 
 
@@ -283,22 +283,22 @@ def test_a_released_day_beside_a_held_one_is_published(engine):
 
 def test_records_are_judged_again_with_decisions_that_nobody_has_taken_yet(engine):
     engine.append(bronze_layout(TRANSACTIONS), bronze_table(TRANSACTIONS, [sale("1"), BAD, sale("3", Quantity="x")]))
-    places = [Place(day(1), FILE, "v1", record) for record in (2, 3)]
+    places = [RecordId(day(1), FILE, "v1", record) for record in (2, 3)]
     fix = Decision(FIX, "silver.transactions", places[0], "why", "ada", corrected={"Quantity": "6"})
     table = (transactions.terms, transactions.transform, "bronze.transactions", places)
-    assert judged_again(engine, *table) == dict.fromkeys(places, ("quantity:readable",))
-    assert judged_again(engine, *table, proposed=[fix]) == {places[0]: (), places[1]: ("quantity:readable",)}
+    assert revalidate(engine, *table) == dict.fromkeys(places, ("quantity:readable",))
+    assert revalidate(engine, *table, proposed=[fix]) == {places[0]: (), places[1]: ("quantity:readable",)}
     assert engine.version("system.decisions") is None
     record_decisions(engine, [dataclasses.replace(fix, action=DISCARD)])
-    assert judged_again(engine, *table) == {places[1]: ("quantity:readable",)}
+    assert revalidate(engine, *table) == {places[1]: ("quantity:readable",)}
 
 
 def test_decisions_are_read_of_their_table_and_days_only(engine):
-    assert decisions_about(engine, "silver.transactions", [day(1)]).records == {}
+    assert active_decisions(engine, "silver.transactions", [day(1)]).records == {}
     fix = decide(engine, FIX, 1, corrected={"Quantity": "6", "CustomerID": None})
     decide(engine, FIX, 1, "silver.products")
-    assert decisions_about(engine, "silver.transactions", [day(1), day(2)]).records == {fix.place: fix}
-    assert decisions_about(engine, "silver.transactions", [day(2)]).records == {}
+    assert active_decisions(engine, "silver.transactions", [day(1), day(2)]).by_record == {fix.record_id: fix}
+    assert active_decisions(engine, "silver.transactions", [day(2)]).records == {}
 
 
 @pytest.mark.parametrize("table", [transactions, products])

@@ -10,7 +10,7 @@ import pyarrow as pa
 from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.publication.audit import Audit, HeldError
 from lakehouse.publication.validation import judge_received
-from lakehouse.quarantine.table import quarantined
+from lakehouse.quarantine.table import quarantine_rows
 from lakehouse_assets.silver.products import products
 from lakehouse_assets.silver.transactions import Transactions, transactions
 from tests.frames import FAULTS, TEN_LINES, bronze_products, bronze_transactions, product, unread
@@ -23,7 +23,7 @@ def rows_of(engine, frame, table=transactions, held=()):
     audit = Audit("business_date", {}, table.terms.policy)
     with contextlib.suppress(HeldError):
         list(audit.stream(iter(engine.collect(judged).to_batches())))
-    return quarantined(table.terms.name, audit.rejected, held, table.terms.contract)
+    return quarantine_rows(table.terms.name, audit.rejected, held, table.terms.contract)
 
 
 def test_a_rejected_row_keeps_record_values_rules_and_the_way_back(engine):
@@ -61,5 +61,5 @@ def test_a_rule_of_ones_own_names_the_values_of_the_columns_it_judges(engine):
 
 
 def test_without_rejected_rows_there_is_an_empty_table():
-    empty = quarantined("silver.transactions", [], (), Transactions)
+    empty = quarantine_rows("silver.transactions", [], (), Transactions)
     assert empty == pa.Table.from_pylist([], schema=QUARANTINE.schema)
