@@ -11,6 +11,7 @@ import functools
 import itertools
 import os
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -46,6 +47,7 @@ _ROWS_OF_A_GROUP = 1 << 17
 """Of a Parquet file: its writer and every later reader hold one in memory. The default is eight times as many."""
 _IDENTITY_ONLY = ("grpc.compression_enabled_algorithms_bitset", 1)
 """gRPC offers gzip, and Sail would then compress every result batch: ten times slower than the query itself."""
+_STARTING = threading.Lock()
 
 
 @functools.cache
@@ -68,9 +70,15 @@ def _give_memory_back() -> None:
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-@functools.cache
 def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
-    """Start Sail in this process, once; the server lives as long as the process and must stay referenced."""
+    """Return this process's server, its session and its checkpoints; whichever thread comes first starts them."""
+    with _STARTING:  # a cache alone lets every thread that comes early start a server of its own
+        return _started()
+
+
+@functools.cache
+def _started() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
+    """Start Sail in this process; the server lives as long as the process and must stay referenced."""
     os.environ["TZ"] = "UTC"
     time.tzset()
     scratch = tempfile.mkdtemp(prefix="lakehouse-sail-")
