@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.catalog.ledger_views import QUARANTINE, QUARANTINED
+from lakehouse.catalog.ledger_views import QUARANTINED
 from lakehouse.catalog.reader import Catalog, qualified, rows
-from lakehouse.delta.system_tables import DECISIONS
+from lakehouse.delta.system_tables import DECISIONS, QUARANTINE
 from lakehouse.errors import RequestError
 from lakehouse.quarantine.decisions import Place
 
@@ -74,7 +74,7 @@ def _asked(lake: Catalog, selection: Selection, columns: str, order: str) -> lis
     names = lake.names()
     if not names:
         raise RequestError(f"there are no tables under {lake.root} yet; `lakehouse run` makes them")
-    if QUARANTINE not in names:
+    if QUARANTINE.name not in names:
         return []
     sql = f"""
         SELECT {columns} FROM (SELECT *, {_ID} AS id FROM {QUARANTINED})

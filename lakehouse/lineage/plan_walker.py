@@ -22,6 +22,8 @@ from pyspark.sql.connect.proto.expressions_pb2 import Expression
 from pyspark.sql.connect.proto.relations_pb2 import Aggregate, Join, SetOperation
 from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
 
+from lakehouse.errors import LakehouseError
+
 _CONNECT = "SPARK_CONNECT_MODE_ENABLED"
 """Where it is set, pyspark's functions make columns that know their plan, and ask for no JVM."""
 _switching = threading.RLock()
@@ -32,8 +34,10 @@ _GENERATORS = {"explode", "explode_outer", "posexplode", "posexplode_outer"}
 """Functions that make several rows of one."""
 
 
-class LineageError(Exception):
-    """It cannot be said which columns a column is made from; the message names the table and what is not known."""
+class LineageError(LakehouseError):
+    """Nobody can tell which columns a column is made from; the message names the table and what is not known."""
+
+    code = "lineage"
 
 
 class TableColumn(NamedTuple):
@@ -48,7 +52,7 @@ class TableColumn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Origin:
+class ColumnOrigin:
     """What a column is made from.
 
     Attributes:
@@ -67,7 +71,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Made:
+class FrameLineage:
     """What a frame is made from.
 
     Attributes:
@@ -75,11 +79,13 @@ class Made:
         rows: the columns that decide which rows it has.
     """
 
-    columns: Mapping[str, Origin]
+    columns: Mapping[str, ColumnOrigin]
     rows: frozenset[TableColumn]
 
 
-def made_from(function: Callable[..., Any], inputs: Mapping[str, str], columns: Callable[[str], T.StructType]) -> Made:
+def trace_function(
+    function: Callable[..., Any], inputs: Mapping[str, str], columns: Callable[[str], T.StructType]
+) -> FrameLineage:
     """Return what the frame is made from that a function makes of tables. No engine is asked.
 
     Args:
@@ -94,7 +100,8 @@ def made_from(function: Callable[..., Any], inputs: Mapping[str, str], columns: 
     with _plans_are_made():
         frame = function(**{parameter: DataFrame(Read(table), session) for parameter, table in inputs.items()})
         made = session.walk(frame._plan.plan(session))  # noqa: SLF001 - no public way to a frame's plan
-    return Made({each.name: Origin(each.origin.values, each.origin.rows) for each in made.columns}, made.rows)
+    origins = {each.name: ColumnOrigin(each.origin.values, each.origin.rows) for each in made.columns}
+    return FrameLineage(origins, made.rows)
 
 
 @contextmanager

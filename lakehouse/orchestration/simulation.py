@@ -15,10 +15,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.catalog.ledger_views import LEDGER, NEWEST_LINES, HeldDay, held_days
+from lakehouse.catalog.ledger_views import NEWEST_LINES, HeldDay, held_days
 from lakehouse.catalog.reader import Catalog
 from lakehouse.delta.clone import clone
 from lakehouse.delta.commits import log_actions
+from lakehouse.delta.system_tables import LEDGER
 from lakehouse.errors import RequestError
 from lakehouse.ingestion.calendar_start import hold_first_day
 from lakehouse.landing.zone import CONTROL_SUFFIX, open_landing, route
@@ -187,7 +188,7 @@ def _put(landing: Landing, zone: str, key: str, folder: Path, path: Path | None)
 
 def _held(lake: Catalog, report: RunReport) -> list[HeldDay]:
     """Return the days that some runs have judged and held."""
-    if LEDGER not in lake.names():
+    if LEDGER.name not in lake.names():
         return []
     runs = [run.run_id for run in report.runs]
     judged = lake.rows(

@@ -79,7 +79,7 @@ def test_bronze_is_made_from_landing_files_and_dated_by_their_column():
 
 
 def test_columns_made_from_a_column_are_found_in_every_table():
-    made = LINEAGE.made_of(TableColumn("silver.transactions", "country"))
+    made = LINEAGE.dependents(TableColumn("silver.transactions", "country"))
     by_values = {str(each) for each, origin in made.items() if ("silver.transactions", "country") in origin.values}
     assert "gold.sales_by_region.country" in by_values
     assert {"gold.sales_by_region.net_sales"} <= {str(each) for each in made} - by_values
