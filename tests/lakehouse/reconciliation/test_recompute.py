@@ -1,4 +1,4 @@
-"""What a table should hold, computed again: the same rows come to the same content, and no others do."""
+"""What a table should hold, computed again: the same rows have the same digest, and no others do."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ def words_table(engine, *rows):
     return table
 
 
-def content(engine, *rows):
-    """Return what a partition of some rows comes to."""
-    return Recomputation(engine, {}).there(words_table(engine, *rows))[day(1)]
+def digest(engine, *rows):
+    """Return the digest of a partition of some rows."""
+    return Recomputation(engine, {}).actual(words_table(engine, *rows))[day(1)]
 
 
 NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 
 
 @on_both
-def test_rows_in_another_order_are_the_same_content_and_money_is_summed_exactly(engine):
+def test_rows_in_another_order_have_the_same_digest_and_money_is_summed_exactly(engine):
     first, second = ("a", "b", NOON, Decimal("0.100"), True), ("c", None, None, Decimal("0.200"), None)
-    one = content(engine, first, second)
-    assert one == content(engine, second, first)
+    one = digest(engine, first, second)
+    assert one == digest(engine, second, first)
     assert (one.rows, one.sums) == (2, {"amount": Decimal("0.300")})
 
 
@@ -87,8 +87,8 @@ def test_rows_in_another_order_are_the_same_content_and_money_is_summed_exactly(
         ([("a", "b", None, None, False)], [("a", "b", None, None, None)]),
     ],
 )
-def test_rows_that_differ_are_another_content(engine, here, there):
-    assert content(engine, *here) != content(engine, *there)
+def test_rows_that_differ_have_another_digest(engine, here, there):
+    assert digest(engine, *here) != digest(engine, *there)
 
 
 @on_both
@@ -98,23 +98,23 @@ def test_a_day_computed_again_is_the_day_that_was_published_repeats_and_rejected
     engine.publish(layout, rows, Predicate("business_date", (day(1),)))
     bronze = engine.read("bronze.transactions")
     publish_received(engine, transactions.terms, transactions.transform, bronze, [day(1)], run_id="run")
-    again = Recomputation(engine, {table.full_name: table for table in find_tables()})
+    recomputation = Recomputation(engine, {table.full_name: table for table in find_tables()})
 
-    due = again.due(transactions)
+    expected = recomputation.expected(transactions)
 
-    assert due.contents == again.there(transactions)
-    assert due.contents[day(1)].rows == 10
-    tally = due.tallies[day(1)]
+    assert expected.digests == recomputation.actual(transactions)
+    assert expected.digests[day(1)].rows == 10
+    tally = expected.tallies[day(1)]
     assert (tally.rows_in, tally.published, tally.duplicate, tally.rejected) == (12, 10, 1, 1)
-    assert again.differences(transactions, [day(1)]) == {}
+    assert recomputation.differences(transactions, [day(1)]) == {}
 
 
 def test_a_table_that_was_never_written_holds_nothing(engine):
-    again = Recomputation(engine, {table.full_name: table for table in find_tables()})
-    for table in again.tables.values():
+    recomputation = Recomputation(engine, {table.full_name: table for table in find_tables()})
+    for table in recomputation.tables.values():
         if isinstance(table, ContractTable):
-            assert again.there(table) == {}
-            assert again.due(table).contents == {}
+            assert recomputation.actual(table) == {}
+            assert recomputation.expected(table).digests == {}
 
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
