@@ -185,7 +185,7 @@ class Lakehouse:
         Raises:
             RequestError: it is not one statement that reads, it names what is not there, or DuckDB refuses it.
         """
-        return self.cursor(sql, parameters, version=version, as_of=as_of).to_arrow()
+        return Catalog(self.settings.root, version, as_of).query(sql, parameters)
 
     def cursor(
         self,

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.catalog.queries import Cursor, execute
+from lakehouse.catalog.queries import Cursor, reading_statement, refusals
 from lakehouse.delta.commits import commits
 from lakehouse.delta.model import SCHEMAS, MissingTableError
 from lakehouse.delta.tables import is_written
@@ -136,7 +136,10 @@ class Catalog:
         Raises:
             RequestError: it is not one statement that reads, or DuckDB refuses it.
         """
-        return execute(self.connect(sql), qualified(sql), parameters, self.names)
+        connection = self.connect(sql)
+        with refusals(self.names):
+            result = connection.execute(reading_statement(connection, qualified(sql)), parameters)
+        return Cursor([column[0] for column in result.description or ()], result)
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """Return the result of one statement that reads, as an Arrow table.
@@ -144,7 +147,9 @@ class Catalog:
         Raises:
             RequestError: as ``cursor`` does.
         """
-        return self.cursor(sql, parameters).to_arrow()
+        connection = self.connect(sql)
+        with refusals(self.names):
+            return connection.sql(reading_statement(connection, qualified(sql)), params=parameters).to_arrow_table()
 
     def rows(self, sql: str, parameters: list[Any] | dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return the rows of a (small) result."""

@@ -111,10 +111,12 @@ def test_a_table_that_is_not_there_is_refused_with_those_that_are(lake):
     assert refused.value.hint == "the tables are silver.lines, gold.regions"
 
 
-def test_a_fault_in_the_middle_of_the_rows_is_refused_in_a_sentence(lake):
-    found = lake.cursor("SELECT CAST(country AS INTEGER) FROM gold.regions")
+def test_a_value_that_fails_the_statement_is_refused_in_a_sentence(lake):
+    sql = "SELECT CAST(country AS INTEGER) FROM gold.regions"
     with pytest.raises(RequestError, match="Could not convert string"):
-        list(found)
+        list(lake.cursor(sql))
+    with pytest.raises(RequestError, match="Could not convert string"):
+        lake.query(sql)
 
 
 def test_systems_own_tables_are_found_whatever_stands_in_texts_and_comments(lake, lake_root):
