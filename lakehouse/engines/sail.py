@@ -21,6 +21,7 @@ from lakehouse.delta.maintenance import DeltaOperations
 from lakehouse.delta.model import TableError
 from lakehouse.delta.schema_enforcement import fitted, refuse_repeated_keys, with_gone
 from lakehouse.delta.tables import after_commit, table_schema
+from lakehouse.engines.connect_mode import switch_on
 from lakehouse.engines.sail_checkpoints import CheckpointsOnDemand
 from lakehouse.storage.files import prepare_environment, table_uri
 
@@ -83,7 +84,7 @@ def _started() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
     time.tzset()
     scratch = tempfile.mkdtemp(prefix="lakehouse-sail-")
     memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE)
-    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    switch_on()
     for name, value in {
         "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(7 * 24 * 3600),  # the default drops a session idle for 15 minutes
         "SAIL_RUNTIME__STACK_SIZE": str(64 << 20),  # deep plans overflow the default and kill the process

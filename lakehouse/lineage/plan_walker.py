@@ -7,11 +7,8 @@ walk that passed over it would miss what it reads. Which tables there are is ``l
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -22,11 +19,9 @@ from pyspark.sql.connect.proto.expressions_pb2 import Expression
 from pyspark.sql.connect.proto.relations_pb2 import Aggregate, Join, SetOperation
 from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
 
+from lakehouse.engines.connect_mode import switched_on
 from lakehouse.errors import LakehouseError
 
-_CONNECT = "SPARK_CONNECT_MODE_ENABLED"
-"""Where it is set, pyspark's functions make columns that know their plan, and ask for no JVM."""
-_switching = threading.RLock()
 _PART = re.compile(r"`((?:[^`]|``)*)`|([^.`]+)")
 _WORD = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`]|``)*)`|([^\W\d]\w*)""")
 """A name in SQL text, or a text in quotes, which has none."""
@@ -97,26 +92,11 @@ def trace_function(
         LineageError: the plan has something that is not known here.
     """
     session = _Planner(columns)
-    with _plans_are_made():
+    with switched_on():
         frame = function(**{parameter: DataFrame(Read(table), session) for parameter, table in inputs.items()})
         made = session.walk(frame._plan.plan(session))  # noqa: SLF001 - no public way to a frame's plan
     origins = {each.name: ColumnOrigin(each.origin.values, each.origin.rows) for each in made.columns}
     return FrameLineage(origins, made.rows)
-
-
-@contextmanager
-def _plans_are_made() -> Iterator[None]:
-    """Have pyspark's functions make columns of plans, as they do beside a Connect session, also beside a JVM."""
-    with _switching:
-        before = os.environ.get(_CONNECT)
-        os.environ[_CONNECT] = "1"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[_CONNECT]
-            else:
-                os.environ[_CONNECT] = before
 
 
 class _Planner:
