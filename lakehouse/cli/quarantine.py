@@ -15,6 +15,7 @@ from rich.markup import escape
 from lakehouse.catalog.reader import Catalog
 from lakehouse.cli import console, quarantine_explain, quarantine_fix, quarantine_replay
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.corrections.rows import Selection, counted, quarantined, where_it_stands
 from lakehouse.settings import Settings
 
@@ -39,6 +40,7 @@ def list_(
     * `lakehouse quarantine list --table silver.transactions --rule quantity:readable`
     * `lakehouse quarantine list --status all`
     """
+    PROCESS.only_reads()
     counts = counted(Catalog(Settings.load().root), Selection(table_name, day, rule, status=status))
     if as_json:
         print_json(counts)
@@ -68,6 +70,7 @@ def show(
 
     * `lakehouse quarantine show --table silver.transactions --day 2024-01-04`
     """
+    PROCESS.only_reads()
     lake = Catalog(Settings.load().root)
     found = quarantined(lake, Selection(table_name, day, rule, status=status))
     if as_json:

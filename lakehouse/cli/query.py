@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from lakehouse.cli.console import CommandError, JsonFlag, err, out, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.project import Lakehouse
 from lakehouse.text import cell, plain
 
@@ -38,6 +39,7 @@ def query(
     * `lakehouse query --csv "FROM silver.customers" > customers.csv`
     * `lakehouse query --as-of 2024-01-31T18:00 "SELECT sum(amount) FROM silver.transactions"`
     """
+    PROCESS.only_reads()
     if as_json and as_csv:
         raise CommandError("--json and --csv exclude each other")
     if version is not None and as_of is not None:

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from lakehouse.cli.console import IMBALANCED, OK, JsonFlag, err, number, out, print_json, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.project import Lakehouse
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def reconcile(
         with err().status("starting the engine") as status:  # shown on a terminal only
             found = lake.reconcile(strict=True, progress=status.update)
     else:
+        PROCESS.only_reads()
         found = lake.reconcile()
     if as_json:
         print_json(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.cli.run import print_held
 from lakehouse.project import Lakehouse
 
@@ -19,6 +20,7 @@ _SHOWN_FILES = 10
 
 def status(*, as_json: JsonFlag = False) -> None:
     """Show every table, the held days with their reasons, and the landing files that are not in the lake."""
+    PROCESS.only_reads()
     lake = Lakehouse.open()
     found = lake.status()
     if as_json:
