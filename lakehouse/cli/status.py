@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from lakehouse.cli.console import JsonFlag, number, out, print_json, table
+from lakehouse.cli.console import JsonFlag, how_many, number, out, print_json, table
 from lakehouse.cli.process import PROCESS
 from lakehouse.cli.run import print_held
 from lakehouse.project import Lakehouse
@@ -56,7 +56,7 @@ def _print(settings: Settings, found: LakeStatus) -> None:
     print_held(found.held)
     console.print(f"landing zone {escape(settings.landing)}: {landing.known:,} files taken in", soft_wrap=True)
     if landing.pending:
-        waiting = f"{len(landing.pending):,} files wait for `lakehouse run`: {_some(landing.pending)}"
+        waiting = f"{how_many(len(landing.pending), 'file')} to take in by `lakehouse run`: {_some(landing.pending)}"
         console.print(waiting, soft_wrap=True)
     for file in landing.unroutable:
         console.print(f"[yellow]nobody takes {escape(file.key)}:[/] {escape(file.why)}", soft_wrap=True)

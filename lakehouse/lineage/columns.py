@@ -60,7 +60,7 @@ def lineage_of(tables: tuple[Table, ...]) -> Lineage:
 
 
 class Lineage:
-    """The lineage of the columns of some tables. Each table's plan is made once, when it is asked for."""
+    """The lineage of the columns of some tables. Each table's plan is made once, when it is first needed."""
 
     def __init__(self, tables: Iterable[Table]) -> None:
         """Take the tables; those that they are made from must be among them."""
@@ -209,11 +209,11 @@ class Lineage:
         contract, policy = table.terms.contract, table.terms.policy
         ((parameter, _),) = table.inputs.items()
 
-        def judged(**frames: DataFrame) -> DataFrame:
+        def validated(**frames: DataFrame) -> DataFrame:
             return judge_received(frames[parameter], table.transform, contract, policy, tables=frames.__getitem__)
 
         others = {name: name for lookup in lookups(contract) for name in lookup.tables}
-        return trace_function(judged, {**table.inputs, **others}, self._columns).columns[OUTCOME].values
+        return trace_function(validated, {**table.inputs, **others}, self._columns).columns[OUTCOME].values
 
     def _columns(self, name: str) -> StructType:
         from pyspark.sql.pandas.types import from_arrow_schema

@@ -2,7 +2,7 @@
 
 Belongs here: frames that stand for tables without an engine, and the walk through the plan that a function makes of
 them. It knows Spark Connect's relations and expressions one by one: one that is not known here is an error, because a
-walk that passed over it would miss what it reads. Which tables there are is ``lineage``'s matter.
+walk that passed over it would miss what it reads. Which tables there are belongs in ``columns``.
 """
 
 from __future__ import annotations
