@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,18 +22,42 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakehouse.catalog.landing_state import LandingState
+    from lakehouse.catalog.ledger_views import HeldDay
+    from lakehouse.catalog.queries import Cursor
     from lakehouse.catalog.table_rows import TableRows
+    from lakehouse.catalog.table_states import TableState
     from lakehouse.clock import Clock
     from lakehouse.corrections.quarantine import Quarantine
     from lakehouse.engines.base import Engine
+    from lakehouse.lineage.columns import ColumnLineage
+    from lakehouse.lineage.row_trace import Trace
     from lakehouse.maintenance.operations import Maintenance
     from lakehouse.orchestration.local_runner import LocalRunner
     from lakehouse.orchestration.runner import Progress, RunReport
     from lakehouse.orchestration.simulation import Simulation
     from lakehouse.planning.affected import AffectedTable
     from lakehouse.planning.landing_changes import NewFile
+    from lakehouse.reconciliation.compare import Reconciliation
     from lakehouse.reconciliation.recompute import Recomputation
+    from lakehouse.schema_changes.findings import DriftedColumn
     from lakehouse.tables.declarations import Table
+
+
+@dataclass(frozen=True)
+class LakeStatus:
+    """What is in a lakehouse now, and what is not.
+
+    Attributes:
+        held: the days whose newest state is not published, and why.
+        landing: what still lies in the landing zone.
+        drift: how the columns of landing files differ from those that are declared.
+    """
+
+    tables: list[TableState]
+    held: list[HeldDay]
+    landing: LandingState
+    drift: list[DriftedColumn]
 
 
 class Lakehouse:
@@ -184,8 +209,98 @@ class Lakehouse:
         version: int | None = None,
         as_of: dt.datetime | None = None,
     ) -> pa.Table:
-        """Return the result of one SQL query over the tables. It reaches nothing but them, and changes nothing."""
+        """Return the result of one statement over the tables. It reaches nothing but them, and changes nothing.
+
+        Raises:
+            RequestError: it is not one statement that reads, it names what is not there, or DuckDB refuses it.
+        """
         return Catalog(self.settings.root, version, as_of).query(sql, parameters)
+
+    def cursor(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        as_of: dt.datetime | None = None,
+    ) -> Cursor:
+        """Return the rows of ``query`` as they come, for results that need not be in memory."""
+        return Catalog(self.settings.root, version, as_of).cursor(sql, parameters)
+
+    def status(self) -> LakeStatus:
+        """Return what is in the lake, what is held, and what still lies in the landing zone."""
+        from lakehouse.catalog.landing_state import landing_state
+        from lakehouse.catalog.ledger_views import held_days
+        from lakehouse.catalog.table_states import table_states
+        from lakehouse.schema_changes.findings import drifted
+
+        lake = self.catalog
+        held = held_days(lake)
+        landing = landing_state(self.settings, lake, self.source_names)
+        return LakeStatus(table_states(lake, held), held, landing, drifted(lake))
+
+    def reconcile(self, *, strict: bool = False, progress: Callable[[str], None] = lambda _: None) -> Reconciliation:
+        """Recount the lake from its tables: files, bronze, silver, quarantine, ledger and gold must agree.
+
+        Args:
+            strict: compute silver and gold again, too, and compare row for row.
+            progress: told of each table before it is computed.
+
+        Raises:
+            RequestError: there are no tables yet.
+        """
+        from lakehouse.reconciliation.compare import compare
+
+        found = compare(self.settings, self.catalog, self.source_names)
+        if strict:
+            from lakehouse.reconciliation.strict import verify
+
+            verify(found, self.catalog, self.recomputation, progress)
+        return found
+
+    def trace(
+        self,
+        table: str,
+        key: Mapping[str, Any],
+        column: str | None = None,
+        *,
+        verify: bool = False,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Trace:
+        """Return what a row is made from: the rows of the tables behind it, and the records of the landing files.
+
+        Args:
+            table: a silver or gold table.
+            key: values by column that name the row, of the column's type or as text.
+            column: one cell of the row, whose columns are then followed.
+            verify: compute the row again from the records found, and compare.
+            progress: told of each step before it is made.
+
+        Raises:
+            RequestError: there are no tables yet, no such table, column or row, or more than one row.
+        """
+        lake = self.catalog
+        lake.require_tables()
+        from lakehouse.catalog.ledger_views import newest_entries
+        from lakehouse.lineage.trace import trace_row
+
+        entries = newest_entries(lake)
+        return trace_row(self.recomputation, entries, table, key, column, verify=verify, progress=progress)
+
+    def lineage(self, name: str, *, downstream: bool = False) -> ColumnLineage:
+        """Return the columns behind a column or a table's columns, down to the landing files. No lake need exist yet.
+
+        Args:
+            name: a column, such as ``gold.sales_by_region.net_sales``, or a table.
+            downstream: return what is computed from it instead.
+
+        Raises:
+            RequestError: there is none of this name.
+            LineageError: a table's function makes a plan with something that lineage does not know.
+        """
+        from lakehouse.lineage.columns import lineage_of
+
+        return lineage_of(tuple(self.tables.values())).explore(name, downstream=downstream)
 
     def run(
         self,

@@ -1,6 +1,6 @@
 """What lies in the landing zone and is not in the lake: files to take in, files nobody will, unfinished ingestions.
 
-Belongs here: comparing the listing with ``system.landing_files``. What becomes of a file is decided by ``resources``.
+Belongs here: comparing the listing with ``system.landing_files``. What becomes of a file is for ``ingestion``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse import clock
 from lakehouse.catalog.reader import Catalog
+from lakehouse.delta.system_tables import FILES
 from lakehouse.ingestion.manifest import ManifestFile
 from lakehouse.landing.zone import open_landing, route
 
@@ -73,13 +74,13 @@ def landing_state(settings: Settings, lake: Catalog, sources: Sequence[str]) -> 
 
 
 def _newest_versions(lake: Catalog) -> dict[str, dict[str, Any]]:
-    if "system.landing_files" not in lake.names():
+    if FILES.name not in lake.names():
         return {}
     rows = lake.rows(
-        """
-        SELECT source_file, source_version, etag, size_bytes FROM system.landing_files
+        f"""
+        SELECT source_file, source_version, etag, size_bytes FROM {FILES.name}
         QUALIFY row_number() OVER (PARTITION BY source_file ORDER BY batch_id DESC) = 1
-        """
+        """  # noqa: S608 - a constant
     )
     return {row["source_file"]: row for row in rows}
 

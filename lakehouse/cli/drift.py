@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from lakehouse.catalog.reader import Catalog
 from lakehouse.cli.console import FAILED, HELD, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.project import Lakehouse
 from lakehouse.settings import Settings
 
@@ -29,6 +30,7 @@ def drift(*, source: SourceOption = None, as_json: JsonFlag = False) -> None:
     No value is lost by any of it: what is undeclared is kept in bronze's `rescued_data`, what cannot be read stands in
     quarantine. `lakehouse contract propose` says what could be declared.
     """
+    PROCESS.only_reads()
     from lakehouse.schema_changes.findings import drifted
 
     found = [column for column in drifted(Catalog(Settings.load().root)) if source in {None, column.source}]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.abc import MetaPathFinder
 from typing import Annotated
 
 import typer
@@ -15,6 +13,7 @@ from lakehouse.cli.drift import drift
 from lakehouse.cli.generate import generate
 from lakehouse.cli.lineage import lineage
 from lakehouse.cli.plan import plan
+from lakehouse.cli.process import PROCESS
 from lakehouse.cli.profile import profile
 from lakehouse.cli.query import query
 from lakehouse.cli.reconcile import reconcile
@@ -50,11 +49,6 @@ def _options(
     pass
 
 
-READERS = {"query", "status", "quarantine", "reconcile", "drift"}
-"""The commands that only read tables, and need no engine for it."""
-WITH_ENGINE = {"--strict", "fix", "replay", "discard", "release", "explain"}
-"""Words that make them compute."""
-
 app.command()(demo)
 app.command()(generate)
 app.command()(run)
@@ -73,18 +67,7 @@ app.add_typer(maintain.app, name="maintain")
 app.command()(dev)
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Hides pandas: pyarrow.dataset imports it where it can, which takes a second, and then has no use for it."""
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Refuse pandas, and leave every other module to the next finder."""
-        del path, target
-        if fullname == "pandas":
-            raise ModuleNotFoundError("pandas is hidden from commands that only read")
-
-
 def main() -> None:
     """Run the command line."""
-    if sys.argv[1:2] and sys.argv[1] in READERS and not {*sys.argv[2:]} & WITH_ENGINE:
-        sys.meta_path.insert(0, _WithoutPandas())
+    PROCESS.begin()
     app(prog_name="lakehouse")

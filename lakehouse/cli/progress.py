@@ -13,7 +13,6 @@ import typer
 from rich.markup import escape
 
 from lakehouse.cli.console import INTERRUPTED, err, span
-from lakehouse.orchestration.runner import StoppedError
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -130,6 +129,8 @@ def watched(*, simulated: bool = False) -> Iterator[tuple[Display, Interrupts]]:
 
 def _is_interrupt(error: BaseException) -> bool:
     from dagster import DagsterExecutionInterruptedError
+
+    from lakehouse.orchestration.runner import StoppedError
 
     return isinstance(error, (KeyboardInterrupt, StoppedError, DagsterExecutionInterruptedError))
 

@@ -17,6 +17,7 @@ from lakehouse.cli import (
     quarantine_replay,
 )
 from lakehouse.cli.console import JsonFlag, number, out, print_json, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.cli.quarantine_options import Day, Rule, Status, Table
 from lakehouse.project import Lakehouse
 
@@ -39,6 +40,7 @@ def list_(
     * `lakehouse quarantine list --table silver.transactions --rule quantity:readable`
     * `lakehouse quarantine list --status all`
     """
+    PROCESS.only_reads()
     from lakehouse.corrections.rows import Selection
 
     counts = Lakehouse.open().quarantine.count(Selection(table_name, day, rule, status=status))
@@ -71,6 +73,7 @@ def show(
 
     * `lakehouse quarantine show --table silver.transactions --day 2024-01-04`
     """
+    PROCESS.only_reads()
     from lakehouse.corrections.rows import Selection
 
     found = Lakehouse.open().quarantine.rows(Selection(table_name, day, rule, status=status))

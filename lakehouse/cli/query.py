@@ -8,21 +8,16 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lakehouse.catalog.reader import Catalog, qualified
 from lakehouse.cli.console import CommandError, JsonFlag, err, out, table
-from lakehouse.settings import Settings
+from lakehouse.cli.process import PROCESS
+from lakehouse.project import Lakehouse
 from lakehouse.text import cell, plain
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
 SHOWN_ROWS = 100
-_ROWS_AT_ONCE = 10_000
-_READING = {"SELECT", "EXPLAIN", "MULTI"}  # DuckDB calls a PIVOT, which reads its columns first, MULTI
 
 
 def query(
@@ -44,19 +39,18 @@ def query(
     * `lakehouse query --csv "FROM silver.customers" > customers.csv`
     * `lakehouse query --as-of 2024-01-31T18:00 "SELECT sum(amount) FROM silver.transactions"`
     """
+    PROCESS.only_reads()
     if as_json and as_csv:
         raise CommandError("--json and --csv exclude each other")
     if version is not None and as_of is not None:
         raise CommandError("--version and --as-of exclude each other")
-    lake = Catalog(Settings.load().root, version, _time(as_of))
-    result = _execute(lake, lake.connect(sql), sql)
-    names = [column[0] for column in result.description or ()]
+    found = Lakehouse.open().cursor(sql, version=version, as_of=_time(as_of))
     if as_json:
-        _print_json(names, itertools.islice(_rows(result), limit))
+        _print_json(found.columns, itertools.islice(found, limit))
     elif as_csv:
-        _print_csv(names, itertools.islice(_rows(result), limit))
+        _print_csv(found.columns, itertools.islice(found, limit))
     else:
-        _print_table(names, _rows(result), SHOWN_ROWS if limit is None else limit)
+        _print_table(found.columns, iter(found), SHOWN_ROWS if limit is None else limit)
 
 
 def _time(text: str | None) -> dt.datetime | None:
@@ -67,35 +61,6 @@ def _time(text: str | None) -> dt.datetime | None:
     except ValueError:
         raise CommandError(f"--as-of {text}: give a time like 2024-01-31T18:00 or 2024-01-31T18:00+01:00") from None
     return given if given.tzinfo else given.replace(tzinfo=dt.UTC)
-
-
-def _execute(lake: Catalog, connection: DuckDBPyConnection, sql: str) -> DuckDBPyConnection:
-    import duckdb
-
-    try:
-        statements = connection.extract_statements(qualified(sql))
-        if len(statements) != 1 or statements[0].type.name not in _READING:
-            raise CommandError("give one statement that reads, such as SELECT; the tables are written by runs only")
-        return connection.execute(statements[0])
-    except duckdb.CatalogException as error:
-        tables = ", ".join(lake.names()) or f"none yet under {lake.root}"
-        raise CommandError(f"{_first_line(error)}. Tables: {tables}") from error
-    except duckdb.Error as error:
-        raise CommandError(str(error).strip()) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def _rows(result: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    import duckdb
-
-    try:
-        while rows := result.fetchmany(_ROWS_AT_ONCE):
-            yield from rows
-    except duckdb.Error as error:
-        raise CommandError(str(error).strip()) from error
 
 
 def _print_json(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from lakehouse.catalog.landing_state import landing_state
-from lakehouse.cli.console import IMBALANCED, OK, CommandError, JsonFlag, err, number, out, print_json, table
+from lakehouse.cli.console import IMBALANCED, OK, JsonFlag, err, number, out, print_json, table
+from lakehouse.cli.process import PROCESS
 from lakehouse.project import Lakehouse
-from lakehouse.reconciliation.compare import Reconciliation, compare_data_files, compare_tables
+
+if TYPE_CHECKING:
+    from lakehouse.reconciliation.compare import Reconciliation
 
 _SHOWN_NOTES = 20
 
@@ -30,32 +32,26 @@ def reconcile(
     With `--strict`, every silver day is computed again from bronze and every gold partition from its inputs, and
     compared row for row; what differs is named by table, partition, key, column and file.
     """
-    opened = Lakehouse.open()
-    settings, lake = opened.settings, opened.catalog
-    if not lake.names():
-        raise CommandError(f"there are no tables under {settings.root} yet; `lakehouse run` makes them")
-    found = Reconciliation()
-    compare_data_files(found, lake)
-    compare_tables(
-        found,
-        lake,
-        opened.source_names,
-        None if "system.landing_files" in found.damaged else landing_state(settings, lake, opened.source_names),
-    )
+    lake = Lakehouse.open()
     if strict:
-        _prove(found, opened)
+        with err().status("starting the engine") as status:  # shown on a terminal only
+            found = lake.reconcile(strict=True, progress=status.update)
+    else:
+        PROCESS.only_reads()
+        found = lake.reconcile()
     if as_json:
-        print_json({"balanced": not found.imbalances, **vars(found)})
+        print_json(
+            {
+                "balanced": found.is_balanced,
+                "compared": found.compared,
+                "imbalances": found.discrepancies,
+                "notes": found.notes,
+                "damaged": found.damaged,
+            }
+        )
     else:
         _print(found)
-    raise typer.Exit(IMBALANCED if strict and found.imbalances else OK)
-
-
-def _prove(found: Reconciliation, lake: Lakehouse) -> None:
-    with err().status("starting the engine") as status:  # shown on a terminal only
-        from lakehouse.reconciliation.strict import prove
-
-        prove(found, lake.catalog, lake.recomputation, status.update)
+    raise typer.Exit(OK if found.is_balanced or not strict else IMBALANCED)
 
 
 def _print(found: Reconciliation) -> None:
@@ -64,13 +60,14 @@ def _print(found: Reconciliation) -> None:
     for comparison, many in found.compared.items():
         compared.add_row(comparison, number(many))
     console.print(compared)
-    if found.imbalances:
-        made = table("off", "partition", "file", "what")
-        for each in found.imbalances:
-            made.add_row(each.table, str(each.partition or ""), escape(each.file or ""), escape(each.found))
-        console.print(made)
+    if found.discrepancies:
+        listed = table("off", "partition", "file", "what")
+        for each in found.discrepancies:
+            listed.add_row(each.table, str(each.partition or ""), escape(each.file or ""), escape(each.found))
+        console.print(listed)
     for note in found.notes[:_SHOWN_NOTES]:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if len(found.notes) > _SHOWN_NOTES:
         console.print(f"and {number(len(found.notes) - _SHOWN_NOTES)} more notes; --json lists them all")
-    console.print(f"{len(found.imbalances)} imbalances." if found.imbalances else "Everything adds up.")
+    many = len(found.discrepancies)
+    console.print(f"{number(many)} discrepanc{'y' if many == 1 else 'ies'}." if many else "Everything adds up.")

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from lakehouse.catalog.ledger_views import QUARANTINE, QUARANTINED
+from lakehouse.catalog.ledger_views import QUARANTINED
 from lakehouse.catalog.reader import Catalog, rows
-from lakehouse.delta.system_tables import DECISIONS
+from lakehouse.delta.system_tables import DECISIONS, QUARANTINE
 from lakehouse.errors import RequestError
 from lakehouse.quarantine.decisions import Decision, RecordId
 
@@ -146,7 +146,7 @@ def count_rows(catalog: Catalog, selection: Selection) -> list[RowCount]:
 
 def closed_since(catalog: Catalog, time: dt.datetime) -> dict[str, int]:
     """Count the rows that have been closed since a time, by their new status."""
-    if QUARANTINE not in catalog.names():
+    if QUARANTINE.name not in catalog.names():
         return {}
     sql = f"SELECT status, count(*) AS closed FROM {QUARANTINED} WHERE closed_at >= ? GROUP BY ALL ORDER BY ALL"  # noqa: S608 - a constant
     return {row["status"]: row["closed"] for row in catalog.rows(sql, [time])}
@@ -180,7 +180,7 @@ def _narrowed(catalog: Catalog, selection: Selection, columns: str, order: str) 
     names = catalog.names()
     if not names:
         raise RequestError(f"there are no tables under {catalog.root} yet", hint="`lakehouse run` makes them")
-    if QUARANTINE not in names:
+    if QUARANTINE.name not in names:
         return []
     sql = f"""
         SELECT {columns} FROM (SELECT *, {_ID} AS id FROM {QUARANTINED})

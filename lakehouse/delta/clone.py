@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from lakehouse.delta.data_files import data_files
+from lakehouse.delta.model import SCHEMAS
 from lakehouse.delta.tables import is_written
 from lakehouse.storage.files import delta_options, is_local, names_below, opened, read_text, table_uri, write_text
 
-LAYERS = ("bronze", "silver", "gold", "system")
 _LOG, _NEWEST_CHECKPOINT = "_delta_log", "_last_checkpoint"
 _VERSION = re.compile(r"(\d{20})\.")
 _AT_ONCE = 16
@@ -27,7 +27,7 @@ _AT_ONCE = 16
 
 def clone(root: str, folder: Path) -> dict[str, int]:
     """Copy every table of a lake, as it is now, into a folder; return their versions, of those ever written."""
-    names = [f"{layer}.{name}" for layer in LAYERS for name in names_below(f"{root}/{layer}")]
+    names = [f"{schema}.{name}" for schema in SCHEMAS for name in names_below(f"{root}/{schema}")]
     tables = [name for name in names if not name.endswith(".json") and name != "system.manifests"]
     for name in names_below(f"{root}/system"):
         if name.endswith(".json"):

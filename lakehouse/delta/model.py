@@ -15,6 +15,10 @@ from lakehouse.errors import LakehouseError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LAYERS = ("bronze", "silver", "gold")
+SCHEMAS = (*LAYERS, "system")
+"""What a table's full name begins with, and the folder of a root that it is in."""
+
 
 class TableError(LakehouseError):
     """A table cannot be read or written as asked; the message names the table and what to do."""

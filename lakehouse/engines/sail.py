@@ -11,6 +11,7 @@ import functools
 import itertools
 import os
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -20,6 +21,7 @@ from lakehouse.delta.maintenance import DeltaOperations
 from lakehouse.delta.model import TableError
 from lakehouse.delta.schema_enforcement import fitted, refuse_repeated_keys, with_gone
 from lakehouse.delta.tables import after_commit, table_schema
+from lakehouse.engines.connect_mode import switch_on
 from lakehouse.engines.sail_checkpoints import CheckpointsOnDemand
 from lakehouse.storage.files import prepare_environment, table_uri
 
@@ -46,6 +48,7 @@ _ROWS_OF_A_GROUP = 1 << 17
 """Of a Parquet file: its writer and every later reader hold one in memory. The default is eight times as many."""
 _IDENTITY_ONLY = ("grpc.compression_enabled_algorithms_bitset", 1)
 """gRPC offers gzip, and Sail would then compress every result batch: ten times slower than the query itself."""
+_STARTING = threading.Lock()
 
 
 @functools.cache
@@ -68,14 +71,20 @@ def _give_memory_back() -> None:
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-@functools.cache
 def _start() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
-    """Start Sail in this process, once; the server lives as long as the process and must stay referenced."""
+    """Return this process's server, its session and its checkpoints; whichever thread comes first starts them."""
+    with _STARTING:  # a cache alone lets every thread that comes early start a server of its own
+        return _started()
+
+
+@functools.cache
+def _started() -> tuple[Any, SparkSession, CheckpointsOnDemand]:
+    """Start Sail in this process; the server lives as long as the process and must stay referenced."""
     os.environ["TZ"] = "UTC"
     time.tzset()
     scratch = tempfile.mkdtemp(prefix="lakehouse-sail-")
     memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE)
-    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    switch_on()
     for name, value in {
         "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(7 * 24 * 3600),  # the default drops a session idle for 15 minutes
         "SAIL_RUNTIME__STACK_SIZE": str(64 << 20),  # deep plans overflow the default and kill the process

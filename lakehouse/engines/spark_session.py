@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from lakehouse.engines.connect_mode import switch_off
 from lakehouse.storage.files import endpoint, region
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _open(root: str, url: str) -> SparkSession:
         # Executors run the Python that the driver names; the default is whichever is first on their path.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         # pyspark.sql.functions make the columns of a Connect session where this is set, as it is in a child of one.
-        os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
+        switch_off()
         _prepare(event_log_folder(root))
     session: SparkSession = LazyPySparkResource(spark_config=config).spark_session
     if url.startswith("sc://"):

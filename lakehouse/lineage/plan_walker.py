@@ -2,16 +2,13 @@
 
 Belongs here: frames that stand for tables without an engine, and the walk through the plan that a function makes of
 them. It knows Spark Connect's relations and expressions one by one: one that is not known here is an error, because a
-walk that passed over it would miss what it reads. Which tables there are is ``lineage``'s matter.
+walk that passed over it would miss what it reads. Which tables there are belongs in ``columns``.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -22,9 +19,9 @@ from pyspark.sql.connect.proto.expressions_pb2 import Expression
 from pyspark.sql.connect.proto.relations_pb2 import Aggregate, Join, SetOperation
 from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
 
-_CONNECT = "SPARK_CONNECT_MODE_ENABLED"
-"""Where it is set, pyspark's functions make columns that know their plan, and ask for no JVM."""
-_switching = threading.RLock()
+from lakehouse.engines.connect_mode import switched_on
+from lakehouse.errors import LakehouseError
+
 _PART = re.compile(r"`((?:[^`]|``)*)`|([^.`]+)")
 _WORD = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`]|``)*)`|([^\W\d]\w*)""")
 """A name in SQL text, or a text in quotes, which has none."""
@@ -32,8 +29,10 @@ _GENERATORS = {"explode", "explode_outer", "posexplode", "posexplode_outer"}
 """Functions that make several rows of one."""
 
 
-class LineageError(Exception):
-    """It cannot be said which columns a column is made from; the message names the table and what is not known."""
+class LineageError(LakehouseError):
+    """Nobody can tell which columns a column is made from; the message names the table and what is not known."""
+
+    code = "lineage"
 
 
 class TableColumn(NamedTuple):
@@ -48,7 +47,7 @@ class TableColumn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Origin:
+class ColumnOrigin:
     """What a column is made from.
 
     Attributes:
@@ -67,7 +66,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Made:
+class FrameLineage:
     """What a frame is made from.
 
     Attributes:
@@ -75,11 +74,13 @@ class Made:
         rows: the columns that decide which rows it has.
     """
 
-    columns: Mapping[str, Origin]
+    columns: Mapping[str, ColumnOrigin]
     rows: frozenset[TableColumn]
 
 
-def made_from(function: Callable[..., Any], inputs: Mapping[str, str], columns: Callable[[str], T.StructType]) -> Made:
+def trace_function(
+    function: Callable[..., Any], inputs: Mapping[str, str], columns: Callable[[str], T.StructType]
+) -> FrameLineage:
     """Return what the frame is made from that a function makes of tables. No engine is asked.
 
     Args:
@@ -91,25 +92,11 @@ def made_from(function: Callable[..., Any], inputs: Mapping[str, str], columns: 
         LineageError: the plan has something that is not known here.
     """
     session = _Planner(columns)
-    with _plans_are_made():
+    with switched_on():
         frame = function(**{parameter: DataFrame(Read(table), session) for parameter, table in inputs.items()})
         made = session.walk(frame._plan.plan(session))  # noqa: SLF001 - no public way to a frame's plan
-    return Made({each.name: Origin(each.origin.values, each.origin.rows) for each in made.columns}, made.rows)
-
-
-@contextmanager
-def _plans_are_made() -> Iterator[None]:
-    """Have pyspark's functions make columns of plans, as they do beside a Connect session, also beside a JVM."""
-    with _switching:
-        before = os.environ.get(_CONNECT)
-        os.environ[_CONNECT] = "1"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[_CONNECT]
-            else:
-                os.environ[_CONNECT] = before
+    origins = {each.name: ColumnOrigin(each.origin.values, each.origin.rows) for each in made.columns}
+    return FrameLineage(origins, made.rows)
 
 
 class _Planner:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.catalog.ledger_views import LEDGER, NEWEST_LINES, HeldDay, held_days
+from lakehouse.catalog.ledger_views import NEWEST_LINES, HeldDay, held_days
 from lakehouse.catalog.reader import Catalog
 from lakehouse.delta.clone import clone
 from lakehouse.delta.commits import log_actions
+from lakehouse.delta.system_tables import LEDGER
 from lakehouse.errors import RequestError
 from lakehouse.ingestion.calendar_start import hold_first_day
 from lakehouse.landing.zone import open_landing, route
@@ -162,7 +163,7 @@ def _lay_out(settings: Settings, folder: Path, files: Sequence[NewFile]) -> None
 
 def _held(lake: Catalog, report: RunReport) -> list[HeldDay]:
     """Return the days that some runs have judged and held."""
-    if LEDGER not in lake.names():
+    if LEDGER.name not in lake.names():
         return []
     runs = [run.run_id for run in report.runs]
     judged = lake.rows(

@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from lakehouse.catalog.ledger_views import newest_entries
 from lakehouse.errors import RequestError
-from lakehouse.reconciliation.strict import newest_lines, tallies_that_differ
+from lakehouse.reconciliation.strict import differing_tallies
 from lakehouse.tables.calendars import partition_of
 from lakehouse.tables.declarations import ContractTable, SideTable
 
@@ -43,15 +44,15 @@ def stale_partitions(catalog: Catalog, recomputation: Recomputation) -> dict[str
     Only rows are compared, never versions of code: a rewritten function with the same result changes nothing, and a
     function whose helper was changed may.
     """
-    lines = newest_lines(catalog)
+    ledger = newest_entries(catalog)
     found: dict[str, list[str]] = {}
     for table in recomputation.tables.values():
         if not isinstance(table, ContractTable):
             continue
-        judged = lines.get(table.full_name, {})
-        there, due = recomputation.there(table), recomputation.due(table, judged)
-        off = {each for each in {*there, *judged} if there.get(each) != due.contents.get(each)}
-        off |= {day for day, *_ in tallies_that_differ(due, judged)}
-        if off:
-            found[table.full_name] = [str(each) for each in sorted(off)]
+        entries = ledger.get(table.full_name, {})
+        actual, expected = recomputation.actual(table), recomputation.expected(table, entries)
+        stale = {each for each in {*actual, *entries} if actual.get(each) != expected.digests.get(each)}
+        stale |= {day for day, *_ in differing_tallies(expected, entries)}
+        if stale:
+            found[table.full_name] = [str(each) for each in sorted(stale)]
     return found

@@ -1,8 +1,8 @@
-"""Reconciliation: every number of the lake again, from the tables themselves, and where two of them disagree.
+"""The quick comparisons: every number of the lake recounted from the tables, and where two of them disagree.
 
-Belongs here: the quick comparisons, in SQL over the tables' own rows and without an engine. Nothing a run says of
-itself is believed; the row ledger is one of the sides that are compared. Computing rows again is ``proof``'s matter;
-what to do about an imbalance is for people.
+Belongs here: comparisons in SQL over the tables' own rows, without an engine. What a run reports about itself counts
+for nothing; the row ledger is one of the sides that are compared. Computing rows again belongs in ``strict``; what to
+do about a discrepancy is for people.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.catalog.landing_state import LandingState
-from lakehouse.catalog.ledger_views import NEWEST_LINES, OPEN_ROWS, QUARANTINE
+from lakehouse.catalog.landing_state import LandingState, landing_state
+from lakehouse.catalog.ledger_views import NEWEST_LINES, OPEN_ROWS
 from lakehouse.catalog.reader import Catalog, rows
 from lakehouse.delta.data_files import data_files, present
+from lakehouse.delta.system_tables import FILES, LEDGER, QUARANTINE
 from lakehouse.storage.files import table_uri
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from lakehouse.reconciliation.recompute import Difference
+    from lakehouse.settings import Settings
 
 
 @dataclass(frozen=True)
-class Imbalance:
+class Discrepancy:
     """Two sides of the lake that should agree and do not.
 
     Attributes:
@@ -45,7 +47,7 @@ class Imbalance:
 
 @dataclass
 class Reconciliation:
-    """What was compared and what came of it.
+    """What was compared, and every discrepancy.
 
     Attributes:
         compared: partitions or files compared, by kind of comparison.
@@ -54,41 +56,63 @@ class Reconciliation:
     """
 
     compared: dict[str, int] = field(default_factory=dict)
-    imbalances: list[Imbalance] = field(default_factory=list)
+    discrepancies: list[Discrepancy] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
 
-    def take(self, comparison: str, compared: list[dict[str, Any]], judge: Callable[[dict[str, Any]], Any]) -> None:
-        """Judge each compared row; ``judge`` yields imbalances."""
+    @property
+    def is_balanced(self) -> bool:
+        """Whether there is no discrepancy."""
+        return not self.discrepancies
+
+    def check(
+        self, comparison: str, compared: list[dict[str, Any]], find: Callable[[dict[str, Any]], Iterator[Discrepancy]]
+    ) -> None:
+        """Check each compared row; ``find`` yields its discrepancies."""
         self.compared[comparison] = self.compared.get(comparison, 0) + len(compared)
         for row in compared:
-            self.imbalances += judge(row)
+            self.discrepancies += find(row)
+
+
+def compare(settings: Settings, lake: Catalog, sources: Sequence[str]) -> Reconciliation:
+    """Compare all that can be compared without an engine.
+
+    Raises:
+        RequestError: there are no tables yet.
+    """
+    lake.require_tables()
+    found = Reconciliation()
+    compare_data_files(found, lake)
+    landing = None if FILES.name in found.damaged else landing_state(settings, lake, sources)
+    compare_tables(found, lake, sources, landing)
+    return found
 
 
 def compare_data_files(found: Reconciliation, lake: Catalog) -> None:
-    """Look whether every data file that a table's log names is in storage, whole."""
+    """Check that every data file that a table's log names is in storage, whole."""
     for name in lake.names():
         opened, location = lake.open(name), table_uri(lake.root, name)
         files = data_files(opened)
         there = present(location, [file.path for file in files])
         wrong = [
-            Imbalance(name, _date(dict(file.partition)), file.path, sentence)
+            Discrepancy(name, _date(dict(file.partition)), file.path, sentence)
             for file in files
             if (sentence := _about_file(name, file.size_bytes, there.get(file.path), file.rows))
         ]
         found.compared["data files"] = found.compared.get("data files", 0) + len(files)
-        found.imbalances += wrong
+        found.discrepancies += wrong
         if wrong:
             found.damaged.add(name)
             found.notes.append(f"{name} cannot be read: it is not compared any further, nor what is made from it")
 
 
-def _about_file(table: str, due: int, size: int | None, rows: int | None) -> str | None:
-    if size == due:
+def _about_file(table: str, expected: int, size: int | None, rows: int | None) -> str | None:
+    if size == expected:
         return None
     held = "" if rows is None else f" with {rows:,} row{'' if rows == 1 else 's'}"
-    what = f"data file{held} is gone from storage" if size is None else f"data file has {size:,} bytes, {due:,} due"
-    if table.startswith(("silver.", "gold.")) and table != QUARANTINE:
+    short = f"data file has {size or 0:,} bytes, {expected:,} expected"
+    what = f"data file{held} is gone from storage" if size is None else short
+    if table.startswith(("silver.", "gold.")) and table != QUARANTINE.name:
         return f"{what}; materialize the partition again, or bring the file back"
     return f"{what}; bring it back from a copy of the lake"
 
@@ -112,7 +136,7 @@ def compare_tables(found: Reconciliation, lake: Catalog, sources: Sequence[str],
         landing: the landing zone beside the lake; None where that cannot be known.
     """
     connection, names = lake.connect(), set(lake.names()) - found.damaged
-    if "system.row_ledger" in names:
+    if LEDGER.name in names:
         for source in sources:
             _rows_of_days(found, connection, source, names)
         for table in sorted(name for name in names if name.startswith("gold.")):
@@ -120,7 +144,7 @@ def compare_tables(found: Reconciliation, lake: Catalog, sources: Sequence[str],
             if columns:  # a dimension's row changes on other days than its own, and the ledger counts by day
                 _rows_of_partitions(found, connection, table, columns[0])
     gone = set(landing.gone) if landing else set()
-    if "system.landing_files" in names:
+    if FILES.name in names:
         for source in sources:
             if f"bronze.{source}" not in found.damaged:
                 _rows_of_files(found, connection, source, names, gone)
@@ -138,18 +162,18 @@ _DAYS = """
         SELECT business_date, count(*) AS readable FROM {silver} GROUP BY ALL
     ), quarantine AS (
         SELECT business_date, count(*) AS quarantined FROM {quarantine} GROUP BY ALL
-    ), judged AS (
+    ), entry AS (
         SELECT * FROM ({newest}) WHERE table_name = '{table}'
     ), last_good AS (
         SELECT business_date, arg_max(published, recorded_at) AS last_published
-        FROM system.row_ledger WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
+        FROM {ledger} WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
     )
-    SELECT business_date, judged.verdict, judged.rows_in, judged.published, judged.rejected, judged.duplicate,
-        judged.superseded, judged.discarded, coalesce(received, 0) AS received,
+    SELECT business_date, entry.verdict, entry.rows_in, entry.published, entry.rejected, entry.duplicate,
+        entry.superseded, entry.discarded, coalesce(received, 0) AS received,
         coalesce(readable, 0) AS readable, coalesce(quarantined, 0) AS quarantined,
         coalesce(last_published, 0) AS last_published
     FROM bronze
-        FULL JOIN judged USING (business_date) FULL JOIN silver USING (business_date)
+        FULL JOIN entry USING (business_date) FULL JOIN silver USING (business_date)
         FULL JOIN quarantine USING (business_date) FULL JOIN last_good USING (business_date)
     ORDER BY business_date
 """
@@ -157,7 +181,7 @@ _DAYS = """
 
 def _rows_of_days(found: Reconciliation, connection: DuckDBPyConnection, source: str, names: set[str]) -> None:
     """Account for every row of bronze, day by day."""
-    bronze, table, quarantine = f"bronze.{source}", f"silver.{source}", QUARANTINE
+    bronze, table, quarantine = f"bronze.{source}", f"silver.{source}", QUARANTINE.name
     if found.damaged & {bronze, table, quarantine}:
         return
     sql = _DAYS.format(
@@ -166,16 +190,17 @@ def _rows_of_days(found: Reconciliation, connection: DuckDBPyConnection, source:
         silver=table if table in names else _NO_DAYS,
         quarantine=f"(FROM {OPEN_ROWS} WHERE table_name = '{table}')" if quarantine in names else _NO_DAYS,
         newest=NEWEST_LINES,
+        ledger=LEDGER.name,
     )
     days = rows(connection, sql)
     if not days:
         return
 
-    def judge(day: dict[str, Any]) -> Iterator[Imbalance]:
+    def find(day: dict[str, Any]) -> Iterator[Discrepancy]:
         for sentence in _of_day(table, day):
-            yield Imbalance(table, day["business_date"], None, sentence)
+            yield Discrepancy(table, day["business_date"], None, sentence)
 
-    found.take(f"days of {table}", days, judge)
+    found.check(f"days of {table}", days, find)
     held = sum(day["verdict"] == "held" for day in days)
     if held:
         found.notes.append(f"{table}: {held} held days are compared with what was last published of them")
@@ -185,14 +210,14 @@ def _of_day(table: str, day: dict[str, Any]) -> Iterator[str]:
     if day["verdict"] is None:
         yield (
             f"{day['received']} rows in bronze and {day['readable']} in {table}, but the row ledger has no line; "
-            "`lakehouse run` judges the day"
+            "`lakehouse run` audits the day"
         )
         return
     accounted = sum(day[name] for name in ("published", "rejected", "duplicate", "superseded", "discarded"))
     if accounted != day["rows_in"]:
         yield f"the row ledger accounts for {accounted} of {day['rows_in']} rows in"
     if day["received"] != day["rows_in"]:
-        yield f"bronze has {day['received']} rows, the row ledger {day['rows_in']} rows in; `lakehouse run` judges them"
+        yield f"bronze has {day['received']} rows, the row ledger {day['rows_in']} rows in; `lakehouse run` audits them"
     if day["quarantined"] != day["rejected"]:
         yield f"quarantine has {day['quarantined']} open rows, the row ledger says {day['rejected']} rejected"
     yield from _readable(table, day)
@@ -211,23 +236,23 @@ def _rows_of_partitions(found: Reconciliation, connection: DuckDBPyConnection, t
         f"""
         WITH readable AS (
             SELECT "{column}" AS partition, count(*) AS readable FROM {table} GROUP BY ALL
-        ), judged AS (
+        ), entry AS (
             SELECT business_date AS partition, verdict, published FROM ({NEWEST_LINES}) WHERE table_name = '{table}'
         ), last_good AS (
             SELECT business_date AS partition, arg_max(published, recorded_at) AS last_published
-            FROM system.row_ledger WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
+            FROM {LEDGER.name} WHERE table_name = '{table}' AND verdict <> 'held' GROUP BY ALL
         )
         SELECT partition, verdict, published, coalesce(last_published, 0) AS last_published,
             coalesce(readable, 0) AS readable
-        FROM readable FULL JOIN judged USING (partition) FULL JOIN last_good USING (partition) ORDER BY partition
+        FROM readable FULL JOIN entry USING (partition) FULL JOIN last_good USING (partition) ORDER BY partition
         """,  # noqa: S608 - a table's name is a folder's
     )
 
-    def judge(partition: dict[str, Any]) -> Iterator[Imbalance]:
+    def find(partition: dict[str, Any]) -> Iterator[Discrepancy]:
         for sentence in _readable(table, partition):
-            yield Imbalance(table, partition["partition"], None, sentence)
+            yield Discrepancy(table, partition["partition"], None, sentence)
 
-    found.take(f"partitions of {table}", partitions, judge)
+    found.check(f"partitions of {table}", partitions, find)
 
 
 def _rows_of_files(
@@ -247,40 +272,40 @@ def _rows_of_files(
         ), registered AS (
             SELECT source_file, batch_id, outcome,
                 CASE WHEN outcome IN ('ingested', 'refilled') THEN records WHEN outcome = 'refused' THEN 1 ELSE 0 END
-                    AS due
-            FROM system.landing_files WHERE data_source = '{source}'
+                    AS expected
+            FROM {FILES.name} WHERE data_source = '{source}'
         )
-        SELECT source_file, batch_id, outcome, due, coalesce(rows, 0) AS rows
+        SELECT source_file, batch_id, outcome, expected, coalesce(rows, 0) AS rows
         FROM registered FULL JOIN bronze USING (source_file, batch_id) ORDER BY ALL
         """,  # noqa: S608 - a source's name is a module's name
     )
     if not files:
         return
 
-    def judge(file: dict[str, Any]) -> Iterator[Imbalance]:
-        if file["due"] is None:
-            sentence = f"{file['rows']} rows of batch {file['batch_id']}, but system.landing_files does not know it"
-        elif file["rows"] != file["due"]:
-            sentence = f"{file['rows']} rows of batch {file['batch_id']}, {file['due']} due ({file['outcome']})"
+    def find(file: dict[str, Any]) -> Iterator[Discrepancy]:
+        if file["expected"] is None:
+            sentence = f"{file['rows']} rows of batch {file['batch_id']}, but {FILES.name} does not know it"
+        elif file["rows"] != file["expected"]:
+            sentence = (
+                f"{file['rows']} rows of batch {file['batch_id']}, {file['expected']} expected ({file['outcome']})"
+            )
             if file["source_file"] in gone:
                 sentence += "; the file is no longer in the landing zone either"
         else:
             return
-        yield Imbalance(bronze, None, file["source_file"], sentence)
+        yield Discrepancy(bronze, None, file["source_file"], sentence)
 
-    found.take(f"files of {bronze}", files, judge)
+    found.check(f"files of {bronze}", files, find)
 
 
 def _landing(found: Reconciliation, landing: LandingState, gone: set[str]) -> None:
     found.compared["files in the landing zone"] = landing.known + len(landing.pending)
-    found.imbalances += [
-        Imbalance(
-            "system.landing_files", None, key, "in the landing zone, but not in the lake; `lakehouse run` takes it"
-        )
+    found.discrepancies += [
+        Discrepancy(FILES.name, None, key, "in the landing zone, but not in the lake; `lakehouse run` takes it")
         for key in landing.pending
     ]
     found.notes += [f"nobody takes {file.key}: {file.why}" for file in landing.unroutable]
-    missed = {each.file for each in found.imbalances}
+    missed = {each.file for each in found.discrepancies}
     found.notes += [
         f"{key} is no longer in the landing zone; what it brought is in the lake" for key in sorted(gone - missed)
     ]

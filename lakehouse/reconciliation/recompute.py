@@ -1,8 +1,7 @@
 """What a table should hold: its partitions computed again from its inputs, as its runs would, and what differs.
 
-Belongs here: the rows that are due, by the table's own transform and judgement, and comparing them with the rows that
-are there. Nothing is written, and no event of a run is believed. Which partitions have to agree, and what is said to
-people, is for the commands.
+Belongs here: the rows that are expected, by the table's own function and contract, and comparing them with the actual
+ones. Nothing is written, and no event of a run counts. Which partitions have to agree belongs in ``strict``.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 """Keys that are named of each partition that differs."""
 _HASH, _ROWS, _SUM = "_hash", "_rows", "_sum_"
-_HERE, _DUE, _EXTRA, _MISSING = "_here", "_due", "_extra", "_missing"
+_ACTUAL, _EXPECTED, _EXTRA, _MISSING = "_actual", "_expected", "_extra", "_missing"
 RECORD = ("source_file", "source_record")
 
 
 @dataclass(frozen=True)
-class Content:
-    """What a partition's rows come to; of equal contents the rows are the same, in whatever order and files.
+class PartitionDigest:
+    """A partition's rows in three figures: where they are equal the rows are the same, in whatever order and files.
 
     Attributes:
         rows: how many.
@@ -56,15 +55,15 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Due:
+class Expected:
     """What a table's partitions should hold.
 
     Attributes:
-        contents: by partition, of those that should have any row.
+        digests: by partition, of those that should have any row.
         tallies: what became of the rows of each day, of a table made from bronze.
     """
 
-    contents: dict[dt.date, Content]
+    digests: dict[dt.date, PartitionDigest]
     tallies: dict[dt.date, DayTally] = field(default_factory=dict)
 
 
@@ -75,8 +74,8 @@ class Example:
     Attributes:
         key: the key's columns.
         kind: ``missing``, ``extra`` or ``changed``.
-        columns: of a changed row, the columns that differ: what is there, and what should be.
-        record: the file and record that the due row comes from, of a table made from bronze.
+        columns: of a changed row, the columns that differ: actual value, expected value.
+        record: the file and record that the expected row comes from, of a table made from bronze.
     """
 
     key: dict[str, Any]
@@ -87,7 +86,7 @@ class Example:
 
 @dataclass
 class Difference:
-    """How a partition's rows differ from those that are due: rows by kind, and a few keys."""
+    """How a partition's rows differ from the expected ones: rows by kind, and a few keys."""
 
     missing: int = 0
     extra: int = 0
@@ -106,15 +105,15 @@ class Recomputation:
     engine: Engine
     tables: Mapping[str, Table]
 
-    def there(
+    def actual(
         self, table: ContractTable, partitions: Sequence[dt.date] | None = None, *, version: int | None = None
-    ) -> dict[dt.date, Content]:
+    ) -> dict[dt.date, PartitionDigest]:
         """Return what a table's partitions hold, some or all, now or at a version; nothing if it was never written."""
         if self.engine.version(table.full_name) is None:
             return {}
-        return self._contents(table, self.rows(table, partitions, version=version))
+        return self._digests(table, self.rows(table, partitions, version=version))
 
-    def due(self, table: ContractTable, days: Iterable[dt.date] = ()) -> Due:
+    def expected(self, table: ContractTable, days: Iterable[dt.date] = ()) -> Expected:
         """Return what a table's partitions should hold.
 
         Args:
@@ -123,34 +122,35 @@ class Recomputation:
         """
         if table.layer != "silver":
             frame = self.derived(table)
-            contents = {} if frame is None else self._contents(table, frame)
+            digests = {} if frame is None else self._digests(table, frame)
             if not table.reads or isinstance(table, HistoryTable):
-                return Due(contents)
+                return Expected(digests)
             wanted = {*days, *self._partitions_of_inputs(table)}
-            return Due({partition: content for partition, content in contents.items() if partition in wanted})
-        found = Due({})
-        for part in self._judged(table, sorted({*days, *self._days_of_input(table)})):
-            self._take(table, part, found)
+            return Expected({partition: its for partition, its in digests.items() if partition in wanted})
+        found = Expected({})
+        for part in self._validated_days(table, sorted({*days, *self._days_of_input(table)})):
+            self._add(table, part, found)
         return found
 
     def differences(self, table: ContractTable, partitions: Sequence[dt.date]) -> dict[dt.date, Difference]:
-        """Compare rows with those that are due, key by key, in some partitions."""
+        """Compare actual rows with expected ones, key by key, in some partitions."""
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-        here, due = self._sides(table, partitions)
+        actual, expected = self._sides(table, partitions)
         partition, key = table.partition_column, self._key(table)
         sides = [
             frame.select(  # Sail plans no union of columns whose comments differ; what is computed has none
                 *[F.coalesce(F.col(name), F.lit(None)).alias(name) for name in key],
                 row_hash(table.terms.contract).alias(_HASH),
-                F.lit(is_here).alias(_HERE),
-                F.lit(1 - is_here).alias(_DUE),
+                F.lit(is_actual).alias(_ACTUAL),
+                F.lit(1 - is_actual).alias(_EXPECTED),
             )
-            for frame, is_here in ((here, 1), (due, 0))
+            for frame, is_actual in ((actual, 1), (expected, 0))
         ]
         counted = sides[0].unionByName(sides[1]).groupBy(*key, _HASH)
-        unequal = counted.agg(F.sum(_HERE).alias(_HERE), F.sum(_DUE).alias(_DUE)).where(F.col(_HERE) != F.col(_DUE))
-        surplus = F.col(_HERE) - F.col(_DUE)
+        sums = counted.agg(F.sum(_ACTUAL).alias(_ACTUAL), F.sum(_EXPECTED).alias(_EXPECTED))
+        unequal = sums.where(F.col(_ACTUAL) != F.col(_EXPECTED))
+        surplus = F.col(_ACTUAL) - F.col(_EXPECTED)
         by_key = unequal.groupBy(*key).agg(
             F.sum(F.when(surplus > 0, surplus).otherwise(0)).alias(_EXTRA),
             F.sum(F.when(surplus < 0, -surplus).otherwise(0)).alias(_MISSING),
@@ -162,7 +162,7 @@ class Recomputation:
             F.sum(changed).alias("changed"),
         )
         found = {row.pop(partition): Difference(**row) for row in self.engine.collect(counts).to_pylist()}
-        for when, example in self._examples(table, by_key, here, due):
+        for when, example in self._examples(table, by_key, actual, expected):
             found[when].examples.append(example)
         return found
 
@@ -176,7 +176,7 @@ class Recomputation:
     def inputs(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> dict[str, DataFrame] | None:
         """Return a table's inputs by parameter, of the partitions that feed some of its own; None if one is missing.
 
-        A running balance is fed by all there ever was, and by nothing that it has been itself: that may be wrong.
+        A running balance is fed by all there ever was, and by nothing that it held itself, which may be wrong.
         """
         others = [name for name in table.inputs.values() if name != table.full_name]
         if all(self.engine.version(name) is None for name in others):  # none is required, and none is there
@@ -186,14 +186,14 @@ class Recomputation:
         except MissingTableError:
             return None
 
-    def nothing(self, table: ContractTable) -> DataFrame:
+    def no_rows(self, table: ContractTable) -> DataFrame:
         """Return no rows, with a table's columns."""
         return nothing(self.engine, table)
 
-    def judged(
+    def validated(
         self, table: ContractTable, days: Sequence[dt.date], bronze: DataFrame, carried: Sequence[str]
     ) -> DataFrame:
-        """Judge bronze rows of some days again; each keeps the columns of bronze that are asked for."""
+        """Validate bronze rows of some days again; each keeps the given columns of bronze."""
         parts = [
             part.frame for part in judged_days(self.engine, table.terms, table.transform, bronze, days, carried=carried)
         ]
@@ -210,13 +210,13 @@ class Recomputation:
         )
 
     def _partitions_of_inputs(self, table: ContractTable) -> set[dt.date]:
-        """Return the partitions that a table ought to have by those of its inputs, whatever its function returns."""
+        """Return the partitions that a table should have by those of its inputs, whatever its function returns."""
         own, columns = table.partition_column, {name: each.partition_column for name, each in self.tables.items()}
         found = [{partition_of(own, day) for day in self.engine.dates(name, columns[name])} for name in required(table)]
         every = waits_for_all(table, columns)
         return reduce(lambda left, right: left & right if every else left | right, found)
 
-    def _judged(self, table: ContractTable, days: Sequence[dt.date]) -> Iterable[JudgedDays]:
+    def _validated_days(self, table: ContractTable, days: Sequence[dt.date]) -> Iterable[JudgedDays]:
         inputs = self.inputs(table, days) if days else None
         if inputs is None:
             return ()
@@ -232,8 +232,8 @@ class Recomputation:
             row[column] for row in self.engine.collect(self.engine.read(name).select(column).distinct()).to_pylist()
         ]
 
-    def _take(self, table: ContractTable, part: JudgedDays, found: Due) -> None:
-        """Count outcomes and sum up the published rows of some judged days, each content key once."""
+    def _add(self, table: ContractTable, part: JudgedDays, found: Expected) -> None:
+        """Count outcomes and sum up the published rows of some validated days, each content key once."""
         from pyspark.sql import functions as F  # noqa: N812
 
         partition, money = table.partition_column, _decimals(table)
@@ -253,13 +253,13 @@ class Recomputation:
             tally = found.tallies.setdefault(row[partition], DayTally())
             if row[OUTCOME] == PUBLISHED:
                 tally.published, tally.duplicate = row["all"] - row["copies"], tally.duplicate + row["copies"]
-                found.contents[row[partition]] = _content(row, tally.published, money)
+                found.digests[row[partition]] = _digest(row, tally.published, money)
             elif row[OUTCOME] == DUPLICATE:
                 tally.duplicate += row["all"]
             else:
                 tally.rejected += row["all"]
 
-    def _contents(self, table: ContractTable, frame: DataFrame) -> dict[dt.date, Content]:
+    def _digests(self, table: ContractTable, frame: DataFrame) -> dict[dt.date, PartitionDigest]:
         from pyspark.sql import functions as F  # noqa: N812
 
         money = _decimals(table)
@@ -270,29 +270,29 @@ class Recomputation:
             F.count(F.lit(1)).alias("all"), *_sums(money), digest(_HASH).alias("digest")
         )
         rows = self.engine.collect(measured).to_pylist()
-        return {row[table.partition_column]: _content(row, row["all"], money) for row in rows}
+        return {row[table.partition_column]: _digest(row, row["all"], money) for row in rows}
 
     def _key(self, table: ContractTable) -> list[str]:
         return list(dict.fromkeys([table.partition_column, *table.terms.policy.key]))
 
     def _sides(self, table: ContractTable, partitions: Sequence[dt.date]) -> tuple[DataFrame, DataFrame]:
-        """Return the rows that are there and those that are due; the latter with their records, where they have any."""
+        """Return the actual rows and the expected ones; the latter with their records, where they have any."""
         from pyspark.sql import functions as F  # noqa: N812
 
         if table.layer != "silver":
-            due = self.derived(table, partitions)
+            expected = self.derived(table, partitions)
         elif (inputs := self.inputs(table, partitions)) is not None:
             (bronze,) = inputs.values()
-            judged = self.judged(table, partitions, bronze, RECORD)
-            due = fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
+            validated = self.validated(table, partitions, bronze, RECORD)
+            expected = fitted(validated.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
         else:
-            due = None
-        none = self.nothing(table)
-        here = none if self.engine.version(table.full_name) is None else self.rows(table, partitions)
-        return here, none if due is None else due
+            expected = None
+        none = self.no_rows(table)
+        actual = none if self.engine.version(table.full_name) is None else self.rows(table, partitions)
+        return actual, none if expected is None else expected
 
     def _examples(
-        self, table: ContractTable, by_key: DataFrame, here: DataFrame, due: DataFrame
+        self, table: ContractTable, by_key: DataFrame, actual: DataFrame, expected: DataFrame
     ) -> Iterable[tuple[dt.date, Example]]:
         from pyspark.sql import Window
         from pyspark.sql import functions as F  # noqa: N812
@@ -302,11 +302,11 @@ class Recomputation:
         few = self.engine.collect(by_key.withColumn("_place", place).where(F.col("_place") <= EXAMPLES).select(*key))
         if not few.num_rows:
             return
-        there = {_values(row, key): row for row in self.matching(here, few, key).to_pylist()}
-        should = {_values(row, key): row for row in self.matching(due, few, key).to_pylist()}
+        mine_by_key = {_values(row, key): row for row in self.matching(actual, few, key).to_pylist()}
+        its_by_key = {_values(row, key): row for row in self.matching(expected, few, key).to_pylist()}
         names = [column.name for column in columns_of(table.terms.contract)]
         for row in few.to_pylist():
-            mine, its = there.get(_values(row, key)), should.get(_values(row, key))
+            mine, its = mine_by_key.get(_values(row, key)), its_by_key.get(_values(row, key))
             kind = "extra" if its is None else "missing" if mine is None else "changed"
             columns = {}
             if mine is not None and its is not None:
@@ -342,8 +342,8 @@ def _sums(columns: Sequence[str]) -> list[Column]:
     return [F.sum(name).alias(f"{_SUM}{name}") for name in columns]
 
 
-def _content(row: Mapping[str, Any], rows: int, money: Sequence[str]) -> Content:
-    return Content(rows, int(row["digest"]), {name: row[f"{_SUM}{name}"] or Decimal(0) for name in money})
+def _digest(row: Mapping[str, Any], rows: int, money: Sequence[str]) -> PartitionDigest:
+    return PartitionDigest(rows, int(row["digest"]), {name: row[f"{_SUM}{name}"] or Decimal(0) for name in money})
 
 
 def _values(row: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:

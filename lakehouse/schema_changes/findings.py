@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakehouse.catalog.ledger_views import OPEN_ROWS, QUARANTINE
+from lakehouse.catalog.ledger_views import OPEN_ROWS
 from lakehouse.catalog.reader import Catalog, qualified
+from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.ingestion.schema_drift import Drift, drift_in
 from lakehouse.landing.reader.rescued import decode_object, value_text
 from lakehouse.schema_changes.source_edits import SilverFile, silver_files
@@ -123,7 +124,7 @@ def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift,
 
 def _retyped_texts(lake: Catalog, names: set[str]) -> list[DriftedColumn]:
     """Return columns of which most values of a file do not fit the contract, which says the type of a text."""
-    if QUARANTINE not in names:
+    if QUARANTINE.name not in names:
         return []
     found: dict[tuple[str, str], DriftedColumn] = {}
     for silver in silver_files():

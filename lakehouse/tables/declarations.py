@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
+from lakehouse.delta.model import LAYERS
 from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, ParquetFormat
 from lakehouse.publication.scd2 import VALID_FROM, History
@@ -51,7 +52,6 @@ __all__ = [
     "side_table",
     "silver_table",
 ]
-LAYERS = ("bronze", "silver", "gold")
 Transform = Callable[..., "DataFrame"]
 
 

@@ -31,6 +31,11 @@ def own_parameter(table: ContractTable) -> str | None:
     return next((parameter for parameter, name in table.inputs.items() if name == table.full_name), None)
 
 
+def is_wide(table: ContractTable) -> bool:
+    """Return whether a table is made from more than the partitions that are its own."""
+    return bool(table.reads) or own_parameter(table) is not None
+
+
 def required(table: ContractTable) -> list[str]:
     """Return the tables whose partition a partition waits for.
 

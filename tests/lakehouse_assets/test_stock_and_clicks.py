@@ -79,7 +79,7 @@ def assert_like_a_full_rebuild(line: Line, *tables: str) -> None:
     for name in tables:
         table = lake.tables[name]
         assert isinstance(table, ContractTable)
-        assert lake.there(table) == lake.due(table).contents, name
+        assert lake.actual(table) == lake.expected(table).digests, name
 
 
 def levels(line: Line, *columns: str) -> list[tuple[Any, ...]]:

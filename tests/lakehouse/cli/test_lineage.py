@@ -6,13 +6,13 @@ import pyspark.sql.types as T  # noqa: N812
 import pytest
 from pyspark.sql import functions as F  # noqa: N812
 
+from lakehouse.cli.lineage_view import as_data, print_lineage
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.terms import Terms
 from lakehouse.lineage.columns import Lineage
 from lakehouse.orchestration import asset_metadata as catalogue
 from lakehouse.tables.declarations import ContractTable
-from lakehouse_assets import definitions
 from lakehouse_assets.definitions import find_tables
 from tests.docs.pages import commands, page
 from tests.lakehouse.cli.conftest import lakehouse
@@ -62,28 +62,14 @@ def test_programs_get_values_and_rows_of_every_column_on_the_way(asked):
 
 def test_downstream_are_the_columns_that_a_change_touches(asked):
     data = asked("landing.transactions.Country", "--downstream", "--json").data
+    assert data.keys() == {"column", "values", "rows"}
     assert data["values"][0] == "bronze.transactions.Country"
-    assert {"silver.transactions.country", "silver.transactions.line_id", "gold.sales_by_region.country"} <= {
-        *data["values"]
-    }
     assert NET_SALES in data["rows"]
-    assert not {*data["values"]} & {*data["rows"]}
-    assert not [
-        each for each in data["values"] + data["rows"] if each.startswith(("bronze.products", "silver.products"))
-    ]
 
     shown = asked("silver.transactions.country", "--downstream").out
     assert "├── gold.fact_sales.country\n" in shown
     (rows,) = [line.split() for line in shown.splitlines() if line.startswith(" gold.sales_by_region ")]
     assert rows == ["gold.sales_by_region", "all", "others"]
-
-
-def test_downstream_and_upstream_are_each_others_inverse(asked):
-    touched = asked("bronze.products.cost", "--downstream", "--json").data["values"]
-    assert "gold.fact_sales.cost_amount" in touched
-    for each in touched:
-        assert "bronze.products.cost" in asked(each, "--json").data["columns"]
-    assert "bronze.products.cost" not in asked("gold.fact_sales.amount", "--json").data["columns"]
 
 
 def test_a_column_that_stands_in_the_tree_twice_is_unfolded_once(asked):
@@ -108,25 +94,6 @@ def test_a_table_is_shown_with_every_column_one_step_far(asked):
     assert "its columns decide rows of " in asked("silver.transactions", "--downstream").out
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("gold.sales_by_regions", "there is no table gold.sales_by_regions; did you mean gold.sales_by_region"),
-        ("gold.sales_by_region.netsales", "gold.sales_by_region has no column netsales; did you mean net_sales"),
-        ("transactions", "there is no table transactions; did you mean "),
-        (
-            "gold.sales_by_region.zzz",
-            "gold.sales_by_region has no column zzz; there are business_date, country, orders",
-        ),
-    ],
-)
-def test_an_unknown_name_is_answered_with_near_ones(asked, name, told):
-    answer = asked(name)
-    assert (answer.code, answer.out) == (1, "")
-    assert told in " ".join(answer.err.split())
-    assert asked(name, "--json").data["error"].startswith(told)
-
-
 class Balances(Contract):
     """What has been sold so far."""
 
@@ -140,21 +107,30 @@ def balances(silver_transactions, gold_balances):
     return today.crossJoin(gold_balances.select("sold")).withColumn("sold", F.col("sold") + F.col("today"))
 
 
-def test_a_running_balance_is_made_from_itself_a_partition_before(asked, monkeypatch):
+def test_a_running_balance_is_shown_as_made_from_itself(capsys, monkeypatch):
     terms = Terms("gold.balances", Balances, Policy(("business_date",)), "business_date")
     table = ContractTable("gold", "balances", "", "team:test", "business_date", __file__, 1, terms, balances)
-    tables = [*find_tables(), table]
-    monkeypatch.setattr(definitions, "find_tables", lambda: tables)
-    monkeypatch.setattr(catalogue, "_lineage", lambda: Lineage(tables))
+    lineage = Lineage([*find_tables(), table])
+    monkeypatch.setattr(catalogue, "_lineage", lambda: lineage)
 
-    shown = asked("gold.balances.sold").out.splitlines()
-    assert shown[:2] == [
+    found = lineage.explore("gold.balances.sold")
+    print_lineage(found)
+
+    assert capsys.readouterr().out.splitlines()[:2] == [
         "gold.balances.sold (and from itself, a partition before)",
         "└── silver.transactions.quantity",
     ]
-    assert "gold.balances.sold" in asked("gold.balances.sold", "--json").data["columns"]["gold.balances.sold"]["values"]
+    assert "gold.balances.sold" in as_data(found)["columns"]["gold.balances.sold"]["values"]
     in_the_ui = catalogue.lineage_metadata(table)["dagster/column_lineage"].deps_by_column["sold"]
     assert [each.asset_key.to_user_string() for each in in_the_ui] == ["silver/transactions"]
+
+
+def test_an_unknown_name_is_answered_with_near_ones(asked):
+    answer = asked("gold.sales_by_region.netsales", "--json")
+    assert (answer.code, answer.data.keys()) == (1, {"error"})
+    told = "gold.sales_by_region has no column netsales; did you mean net_sales"
+    assert answer.data["error"].startswith(told)
+    assert told in " ".join(answer.err.split())
 
 
 def test_the_page_shows_what_the_command_prints(asked):

@@ -29,11 +29,6 @@ def test_amounts_are_exact_text_in_json_and_plain_digits_in_csv(ask):
     ]
 
 
-def test_times_are_utc(ask):
-    (row,) = ask("query", "--json", "SELECT max(invoiced_at) AS at FROM silver.transactions").data
-    assert row == {"at": "2024-01-02T10:00:00Z"}
-
-
 def test_every_layer_is_there_and_system_too_whatever_stands_in_texts_and_comments(ask):
     sql = """
         SELECT f.outcome, count(*) AS files, 'system.landing_files' AS said -- system.landing_files
@@ -69,51 +64,6 @@ def test_an_older_version_and_an_older_time_show_the_rows_of_then(own_lake):
     assert lakehouse(own_lake, "query", "--json", "--as-of", then.data[0]["at"], sql).data == [{"rows": 5}]
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--version", "99"], "silver.transactions has versions 0 to "),
-        (["--version", "-1"], "silver.transactions has versions 0 to "),
-        (["--as-of", "2001-01-01"], "silver.transactions did not exist at 2001-01-01T00:00:00+00:00"),
-        (["--as-of", "9999-01-01"], "lies in the future"),
-        (["--as-of", "yesterday"], "give a time like 2024-01-31T18:00"),
-        (["--as-of", "2024-01-01", "--version", "0"], "exclude each other"),
-    ],
-)
-def test_a_version_or_time_that_was_never_is_an_error(ask, options, said):
-    refused = ask("query", *options, "SELECT * FROM silver.transactions")
-    assert refused.code == 1
-    assert said in refused.err
-    assert refused.out == ""
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "CREATE TABLE mine AS SELECT 1",
-        "INSERT INTO silver.transactions SELECT * FROM silver.transactions",
-        "DROP VIEW silver.transactions",
-        "COPY (SELECT 1) TO 'out.csv'",
-        "ATTACH 'other.db'",
-        "INSTALL httpfs",
-        "SET enable_external_access = true",
-        "SELECT 1; SELECT 2",
-        "",
-    ],
-)
-def test_only_one_statement_that_reads_is_taken(ask, sql):
-    refused = ask("query", sql)
-    assert refused.code == 1
-    assert "give one statement that reads" in refused.err
-
-
-@pytest.mark.parametrize("sql", ["SELECT * FROM '/etc/hostname'", "SELECT * FROM read_text('/etc/hostname')"])
-def test_sql_reaches_no_file(ask, sql):
-    refused = ask("query", "--json", sql)
-    assert refused.code == 1
-    assert refused.data.keys() == {"error"}
-
-
 def test_a_table_that_is_not_there_is_an_error_that_lists_those_that_are(ask):
     refused = ask("query", "SELECT * FROM silver.orders")
     assert refused.code == 1
@@ -138,3 +88,20 @@ def test_a_question_starts_without_dagster_spark_or_pandera(small_lake):
             check=True,
         )
         assert done.stdout.splitlines()[-1] == "[]", done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--version", "99", "FROM silver.transactions"], "silver.transactions has versions 0 to "),
+        (["--as-of", "yesterday", "FROM silver.transactions"], "give a time like 2024-01-31T18:00"),
+        (["--as-of", "2024-01-01", "--version", "0", "FROM silver.transactions"], "exclude each other"),
+        (["--json", "DROP VIEW silver.transactions"], "give one statement that reads"),
+        (["--json", "SELECT * FROM read_text('/etc/hostname')"], "disabled by configuration"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_in_a_sentence(ask, arguments, said):
+    refused = ask("query", *arguments)
+    assert refused.code == 1
+    assert said in refused.err
+    assert "--json" not in arguments or refused.data.keys() == {"error"}

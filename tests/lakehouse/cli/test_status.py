@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lakehouse.ingestion.manifest import BatchManifest, ManifestFile
 from tests.lakehouse.cli.conftest import lakehouse, land, sales_of
 
 
@@ -36,42 +35,18 @@ def test_held_days_are_told_with_their_reason(ask):
     assert "25 of 30 rows are rejected" in ask("status").out
 
 
-def test_new_and_changed_files_wait_and_untouched_or_rewritten_ones_do_not(own_lake):
-    assert lakehouse(own_lake, "status", "--json").data["landing"]["pending"] == []
-    land(own_lake, "2024-01-01.csv", sales_of("2024-01-01", 3))
-    land(own_lake, "2024-01-02.csv", sales_of("2024-01-02", 9))
-    land(own_lake, "2024-01-04.csv", sales_of("2024-01-04", 1))
-
-    landing = lakehouse(own_lake, "status", "--json").data["landing"]
-
-    assert landing["pending"] == ["transactions/2024-01-02.csv", "transactions/2024-01-04.csv"]
-    assert landing["known"] == 2
-
-
-def test_files_that_nobody_takes_are_told_with_what_to_do(own_lake):
-    for misplaced in ("2024-01-05.csv", "stores/2024-01-05.csv", "transactions/1999-01-01.csv"):
-        file = own_lake / "landing" / misplaced
-        file.parent.mkdir(exist_ok=True)
-        file.write_text("a\n1\n")
-    why = {file["key"]: file["why"] for file in lakehouse(own_lake, "status", "--json").data["landing"]["unroutable"]}
-    assert why.keys() == {
-        "2024-01-05.csv",
-        "stores/2024-01-05.csv",
-        "transactions/1999-01-01.csv",
-        "transactions/notes.txt",
-    }
-    assert "move it into one of clicks, customers, inventory, products, transactions" in why["2024-01-05.csv"]
-    assert "no source is called stores" in why["stores/2024-01-05.csv"]
-    assert "LAKEHOUSE_START_DATE" in why["transactions/1999-01-01.csv"]
-    assert "yyyy-mm-dd" in why["transactions/notes.txt"]
-
-
-def test_an_interrupted_ingestion_is_told(own_lake):
-    ManifestFile(str(own_lake), "transactions").write("x", [BatchManifest(2, [], [])])
-    assert lakehouse(own_lake, "status", "--json").data["landing"]["unfinished"] == ["transactions"]
-
-
 def test_an_empty_lake_has_a_status(lake_root):
     empty = lakehouse(lake_root, "status")
     assert empty.code == 0
     assert "There are no tables" in empty.out
+
+
+def test_what_waits_and_what_nobody_takes_is_told(own_lake):
+    land(own_lake, "2024-01-04.csv", sales_of("2024-01-04", 1))
+    told = lakehouse(own_lake, "status").out
+    assert "1 file to take in by `lakehouse run`: transactions/2024-01-04.csv" in told
+    assert "nobody takes transactions/notes.txt: name it <yyyy-mm-dd>" in told
+    landing = lakehouse(own_lake, "status", "--json").data["landing"]
+    assert landing.keys() == {"pending", "unroutable", "known", "gone", "unfinished"}
+    assert (landing["pending"], landing["known"]) == (["transactions/2024-01-04.csv"], 3)
+    assert [file.keys() for file in landing["unroutable"]] == [{"key", "why"}]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pyarrow as pa
@@ -92,3 +94,27 @@ def test_a_lake_may_lie_on_s3(s3):
     delete(manifest)
     delete(manifest)
     assert read_text(manifest) is None
+
+
+def test_eight_threads_on_a_cold_engine_start_one_server(lake_root):
+    SailEngine(str(lake_root)).publish(LAYOUT, numbers(1, 2), Predicate("business_date", (day(1),)))
+    code = (
+        "import sys, threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "import pysail.spark\n"
+        "from lakehouse.engines.factory import open_engine\n"
+        "servers, server = [], pysail.spark.SparkConnectServer\n"
+        "def counted(*arguments):\n"
+        "    servers.append(arguments)\n"
+        "    return server(*arguments)\n"
+        "pysail.spark.SparkConnectServer = counted\n"
+        "together = threading.Barrier(8)\n"
+        "def read(_):\n"
+        "    together.wait()\n"
+        "    engine = open_engine(sys.argv[1], 'sail', '')\n"
+        "    return engine.collect(engine.read('silver.numbers')).num_rows\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    print(len(servers) or list(pool.map(read, range(8))), len(servers))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(lake_root)], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == f"{[2] * 8} 1"

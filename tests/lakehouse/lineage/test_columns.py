@@ -16,6 +16,7 @@ import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakehouse.contracts.contract import columns_of
+from lakehouse.errors import RequestError
 from lakehouse.ingestion.bronze_rows import METADATA
 from lakehouse.lineage.columns import Lineage
 from lakehouse.lineage.plan_walker import LineageError, TableColumn
@@ -79,7 +80,7 @@ def test_bronze_is_made_from_landing_files_and_dated_by_their_column():
 
 
 def test_columns_made_from_a_column_are_found_in_every_table():
-    made = LINEAGE.made_of(TableColumn("silver.transactions", "country"))
+    made = LINEAGE.dependents(TableColumn("silver.transactions", "country"))
     by_values = {str(each) for each, origin in made.items() if ("silver.transactions", "country") in origin.values}
     assert "gold.sales_by_region.country" in by_values
     assert {"gold.sales_by_region.net_sales"} <= {str(each) for each in made} - by_values
@@ -88,6 +89,73 @@ def test_columns_made_from_a_column_are_found_in_every_table():
 def test_a_table_that_is_not_there_is_said_to_be_missing():
     with pytest.raises(LineageError, match=r"there is no table gold\.nothing"):
         LINEAGE.of("gold.nothing")
+
+
+def test_a_column_leads_upstream_the_nearest_first_to_landing_files():
+    found = LINEAGE.explore("gold.sales_by_region.net_sales")
+    assert (found.table, found.column, found.downstream) == ("gold.sales_by_region", "net_sales", False)
+    assert [str(each) for each in found.values] == [
+        "gold.sales_by_region.net_sales",
+        "silver.transactions.amount",
+        "bronze.transactions.Quantity",
+        "bronze.transactions.UnitPrice",
+        "landing.transactions.Quantity",
+        "landing.transactions.UnitPrice",
+    ]
+    deciding = found.rows[TableColumn("gold.sales_by_region", "net_sales")]
+    assert [str(each) for each in deciding] == ["silver.transactions.business_date", "silver.transactions.country"]
+
+
+def test_downstream_are_the_columns_that_a_change_touches_by_value_or_else_by_rows():
+    start = TableColumn("landing.transactions", "Country")
+    found = LINEAGE.explore(str(start), downstream=True)
+    values, rows = [*map(str, found.values)], [*map(str, found.rows[start])]
+    assert values[:2] == ["landing.transactions.Country", "bronze.transactions.Country"]
+    assert {"silver.transactions.country", "silver.transactions.line_id", "gold.sales_by_region.country"} <= {*values}
+    assert "gold.sales_by_region.net_sales" in rows
+    assert not {*values} & {*rows}
+    assert not [each for each in values + rows if each.startswith(("bronze.products", "silver.products"))]
+    assert set(found.columns["gold.sales_by_region"]) >= {"country", "net_sales"}
+
+
+def test_downstream_and_upstream_are_each_others_inverse():
+    cost = TableColumn("bronze.products", "cost")
+    touched = LINEAGE.explore(str(cost), downstream=True).values
+    assert TableColumn("gold.fact_sales", "cost_amount") in touched
+    assert all(cost in LINEAGE.explore(str(each)).values for each in touched)
+    assert cost not in LINEAGE.explore("gold.fact_sales.amount").values
+
+
+def test_a_table_is_explored_one_step_far():
+    amount, country = TableColumn("silver.transactions", "amount"), TableColumn("silver.transactions", "country")
+    behind, after = LINEAGE.explore("silver.transactions"), LINEAGE.explore("silver.transactions", downstream=True)
+    assert [str(each) for each in behind.values[amount]] == [
+        "bronze.transactions.Quantity",
+        "bronze.transactions.UnitPrice",
+    ]
+    assert [each.column for each in behind.values] == LINEAGE.columns("silver.transactions")
+    net_sales = TableColumn("gold.sales_by_region", "net_sales")
+    assert net_sales in after.values[amount]
+    assert net_sales in after.rows[country]
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("gold.sales_by_regions", "there is no table gold.sales_by_regions", "did you mean gold.sales_by_region"),
+        ("gold.sales_by_region.netsales", "gold.sales_by_region has no column netsales", "did you mean net_sales"),
+        ("transactions", "there is no table transactions", "did you mean "),
+        (
+            "gold.sales_by_region.zzz",
+            "gold.sales_by_region has no column zzz",
+            "there are business_date, country, orders",
+        ),
+    ],
+)
+def test_an_unknown_name_is_refused_with_near_ones(name, message, hint):
+    with pytest.raises(RequestError, match=message) as refused:
+        LINEAGE.explore(name)
+    assert refused.value.hint.startswith(hint)
 
 
 def test_no_engine_is_started():

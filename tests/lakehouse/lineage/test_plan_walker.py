@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse.lineage.plan_walker import LineageError, made_from
+from lakehouse.lineage.plan_walker import LineageError, trace_function
 
 COLUMNS = {
     "lines": T.StructType(
@@ -33,7 +33,7 @@ COLUMNS = {
 
 def made(function):
     """Return the values and the rows of each column, as text, of what a function makes of lines and products."""
-    found = made_from(function, {"lines": "lines", "products": "products"}, COLUMNS.__getitem__)
+    found = trace_function(function, {"lines": "lines", "products": "products"}, COLUMNS.__getitem__)
     return {name: (shown(origin.values), shown(origin.rows | found.rows)) for name, origin in found.columns.items()}
 
 
@@ -203,7 +203,7 @@ def test_columns_made_into_rows_are_made_from_all_of_them():
 
 def test_names_that_ask_for_quotes_are_found():
     columns = {"odd": T.StructType([T.StructField("a.b", T.StringType()), T.StructField("c`d", T.StringType())])}
-    found = made_from(lambda odd: odd.select("`a.b`", F.upper("`c``d`").alias("x")), {"odd": "odd"}, columns.get)
+    found = trace_function(lambda odd: odd.select("`a.b`", F.upper("`c``d`").alias("x")), {"odd": "odd"}, columns.get)
     assert {name: shown(origin.values) for name, origin in found.columns.items()} == {"a.b": "odd.a.b", "x": "odd.c`d"}
 
 

@@ -294,11 +294,11 @@ def test_records_are_judged_again_with_decisions_that_nobody_has_taken_yet(engin
 
 
 def test_decisions_are_read_of_their_table_and_days_only(engine):
-    assert active_decisions(engine, "silver.transactions", [day(1)]).records == {}
+    assert active_decisions(engine, "silver.transactions", [day(1)]).by_record == {}
     fix = decide(engine, FIX, 1, corrected={"Quantity": "6", "CustomerID": None})
     decide(engine, FIX, 1, "silver.products")
     assert active_decisions(engine, "silver.transactions", [day(1), day(2)]).by_record == {fix.record_id: fix}
-    assert active_decisions(engine, "silver.transactions", [day(2)]).records == {}
+    assert active_decisions(engine, "silver.transactions", [day(2)]).by_record == {}
 
 
 @pytest.mark.parametrize("table", [transactions, products])

@@ -62,7 +62,7 @@ def words_table(engine, *partitions):
 
 def contents(engine, *partitions):
     """Return what partitions of some rows come to, in their order."""
-    there = Recomputation(engine, {}).there(words_table(engine, *partitions))
+    there = Recomputation(engine, {}).actual(words_table(engine, *partitions))
     return [there[when] for when in sorted(there)]
 
 
@@ -103,10 +103,10 @@ def test_a_day_computed_again_is_the_day_that_was_published_repeats_and_rejected
     publish_received(engine, transactions.terms, transactions.transform, bronze, [day(1)], run_id="run")
     again = Recomputation(engine, {table.full_name: table for table in find_tables()})
 
-    due = again.due(transactions)
+    due = again.expected(transactions)
 
-    assert due.contents == again.there(transactions)
-    assert due.contents[day(1)].rows == 10
+    assert due.digests == again.actual(transactions)
+    assert due.digests[day(1)].rows == 10
     tally = due.tallies[day(1)]
     assert (tally.rows_in, tally.published, tally.duplicate, tally.rejected) == (12, 10, 1, 1)
     assert again.differences(transactions, [day(1)]) == {}
@@ -116,8 +116,8 @@ def test_a_table_that_was_never_written_holds_nothing(engine):
     again = Recomputation(engine, {table.full_name: table for table in find_tables()})
     for table in again.tables.values():
         if isinstance(table, ContractTable):
-            assert again.there(table) == {}
-            assert again.due(table).contents == {}
+            assert again.actual(table) == {}
+            assert again.expected(table).contents == {}
 
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
