@@ -5,6 +5,7 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS := .venv-docs
 SPARK := deploy/spark
 JARS := $(SPARK)/jars/.ready
 
@@ -12,6 +13,7 @@ JARS := $(SPARK)/jars/.ready
 ENGINE_READY = $(if $(filter spark,$(LAKEHOUSE_ENGINE)),$(if $(filter sc://% databricks,$(LAKEHOUSE_SPARK_URL)),,$(JARS)))
 MINIO := .tools/minio
 AZURITE := .tools/azurite/node_modules/.bin/azurite-blob
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 # A module's tests run in one process: they share what the module makes.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
@@ -27,7 +29,7 @@ NAME := .lakehouse$(if $(filter-out shop,$(DATA)),-$(DATA))$(if $(filter-out sai
 export LAKEHOUSE_ROOT ?= $(CURDIR)/$(NAME)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev spark minio azurite test test-long lint format bench lock clean
+.PHONY: help setup demo dev spark minio azurite test test-long lint format bench docs lock clean
 
 help: ## Show what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,9 +89,20 @@ format: $(READY) ## Format the code and mend what can be mended
 bench: $(READY) ## Measure speed and memory against a plain script
 	$(BIN)/python -m bench
 
+docs: $(READY) $(DOCS)/.ready ## Build the documentation into build/site; strict, with links checked
+	@mkdir -p build
+	$(BIN)/python -m typer lakehouse.cli.main utils docs --name lakehouse --output build/commands.raw.md
+	@sed 's/^#/##/' build/commands.raw.md > build/commands.md
+	$(DOCS)/bin/zensical build --strict --clean
+
+$(DOCS)/.ready: requirements-docs.lock
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-docs.lock
+	@touch $@
+
 lock: ## Pin every dependency anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--group pyproject.toml:dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --group pyproject.toml:dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --group pyproject.toml:docs --output-file requirements-docs.lock
 
 clean: ## Remove the environment and the lake of the demo
-	rm -rf $(VENV) .lakehouse .lakehouse-online_retail .lakehouse-spark .lakehouse-online_retail-spark
+	rm -rf $(VENV) $(DOCS) build .lakehouse .lakehouse-online_retail .lakehouse-spark .lakehouse-online_retail-spark

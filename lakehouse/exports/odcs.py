@@ -123,7 +123,7 @@ def page(table: ContractTable) -> str:
         )
         for column in about["columns"]
     ]
-    rules = [(_code([rule.name]), rule.when_broken, rule.reason) for rule in about["rules"]]
+    rules = [(_code([rule.name]), rule.when_broken, rule.reason.replace("[", r"\[")) for rule in about["rules"]]
     return "\n\n".join(
         [
             f"# {table.full_name}",

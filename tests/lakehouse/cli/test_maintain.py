@@ -201,7 +201,6 @@ def test_a_version_is_named_by_its_time(made_root):
     assert shown["version"] == 1
 
 
-@pytest.mark.slow
 def test_what_follows_from_a_restored_table_is_computed_again_as_shown(own_root, project):
     lines = "SELECT sum(lines)::INT AS lines FROM gold.sales_by_region WHERE business_date = '2024-01-01'"
     restored = maintain(own_root, "restore", "silver.transactions", "--version", "1", "--yes", "--json").data

@@ -319,7 +319,6 @@ def line_counts(root: Path, day: str) -> tuple[int, int | None]:
     return silver[0]["n"], gold[0]["n"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "completed_by"),
     [
@@ -343,7 +342,6 @@ def test_a_replay_that_dies_after_silvers_commit_is_completed(own_root, place, c
     assert versions(own_root) == made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     ["lakehouse.corrections.quarantine.record_decisions", "lakehouse.orchestration.runner._fail_orphaned_runs"],
@@ -357,7 +355,6 @@ def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_
     assert lakehouse(own_root, "run", "--json").data["runs"] == []
 
 
-@pytest.mark.slow
 def test_a_release_is_of_what_was_audited_and_not_of_what_has_arrived_since(own_root):
     land(own_root, "2024-01-03-more.csv", lines_of("2024-01-03", 1, InvoiceNo="77"))
     dies(own_root, "lakehouse.orchestration.asset_factory.publish_received", "run")

@@ -844,7 +844,6 @@ def written_at_once(engine, rounds: int) -> dict[str, list[tuple[int | str, tupl
     return told
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.long)])  # ten show a commit that is lost
 def test_every_commit_of_several_processes_arrives_or_is_refused(shared, rounds):
     """Each to a day of its own and each of its appends arrives; of those to one day some are refused, and say so."""
