@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
     from lakehouse.catalog.table_rows import TableRows
     from lakehouse.engines.base import Engine
+    from lakehouse.exports.contracts import Contracts
     from lakehouse.orchestration.local_runner import LocalRunner
     from lakehouse.orchestration.runner import Progress, RunReport
     from lakehouse.orchestration.simulation import NewFile, Simulation
     from lakehouse.reconciliation.recompute import Recomputation
+    from lakehouse.rule_testing.profiling import Profile
+    from lakehouse.rule_testing.table_rules import TableRules
     from lakehouse.tables.declarations import Table
 
 
@@ -93,6 +96,26 @@ class Lakehouse:
         from lakehouse.reconciliation.recompute import Recomputation
 
         return Recomputation(self.engine, self.tables)
+
+    @property
+    def contracts(self) -> Contracts:
+        """Its contracts: listed, exported, and extended by columns that came undeclared."""
+        from lakehouse.exports.contracts import Contracts
+
+        return Contracts(self.catalog, lambda: self.tables)
+
+    @property
+    def rules(self) -> TableRules:
+        """The rules of its tables, for tests of what they catch and of what a changed contract would do."""
+        from lakehouse.rule_testing.table_rules import TableRules
+
+        return TableRules(self.engine, self.tables)
+
+    def profile(
+        self, table: str, *, day: dt.date | None = None, last: int = 30, report: Callable[[str], None] = lambda _: None
+    ) -> Profile:
+        """Return what the published rows of a table are like, and the rules that they would bear."""
+        return self.rules.profile(table, day=day, last=last, report=report)
 
     @cached_property
     def tables(self) -> Mapping[str, Table]:

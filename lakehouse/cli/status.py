@@ -53,9 +53,7 @@ def status(*, as_json: JsonFlag = False) -> None:
         for name in lake.names()
     ]
     landing = landing_state(settings, lake, opened.source_names)
-    from lakehouse.schema_changes.findings import drifted
-
-    drift = drifted(lake)
+    drift = opened.contracts.drift()
     if as_json:
         print_json(
             {

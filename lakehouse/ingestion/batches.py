@@ -197,8 +197,10 @@ class Ingestion:
         if self.engine.version(FILES.name) is None:
             return None
         own = self.engine.read(FILES.name).where(F.col("data_source") == self.source.name)
-        (last,) = self.engine.collect(own.agg(F.max("landing_date").alias("last")))["last"].to_pylist()
-        return last
+        last: list[dt.date | None] = self.engine.collect(own.agg(F.max("landing_date").alias("last")))[
+            "last"
+        ].to_pylist()
+        return last[0]
 
     def interrupted(self) -> Manifest | None:
         """Return the batches whose dates may not have been reported yet."""

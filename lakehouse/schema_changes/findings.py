@@ -9,16 +9,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.ledger_views import OPEN_ROWS, QUARANTINE
 from lakehouse.catalog.reader import Catalog, qualified
-from lakehouse.ingestion.schema_drift import Drift, drift_in
+from lakehouse.ingestion.schema_drift import Drift, drift_in, same_column
 from lakehouse.landing.reader.rescued import decode_object, value_text
-from lakehouse.schema_changes.source_edits import SilverFile, silver_files
 from lakehouse.schema_changes.type_inference import Guess
+
+if TYPE_CHECKING:
+    from lakehouse.contracts.contract import ContractColumn
+    from lakehouse.ingestion.staging import Source
+    from lakehouse.tables.declarations import Table
+
+    Tables = Callable[[], Mapping[str, Table]]
 
 _FETCHED_ROWS = 50_000
 _SAMPLES = 5
@@ -84,8 +90,13 @@ class DriftedColumn:
         return f"{what} in {files} since {self.first}"
 
 
-def drifted(lake: Catalog) -> list[DriftedColumn]:
-    """Return how the newest versions of all files differ from what is declared now."""
+def drifted(lake: Catalog, tables: Tables) -> list[DriftedColumn]:
+    """Return how the newest versions of all files differ from what is declared now.
+
+    Args:
+        lake: the lake.
+        tables: returns its tables by full name; they are imported only where values do not fit their contracts.
+    """
     names = set(lake.names())
     if "system.landing_files" not in names:
         return []
@@ -110,7 +121,7 @@ def drifted(lake: Catalog) -> list[DriftedColumn]:
             if drift.kind == "new" and drift.column.casefold() in declared.get(source, set()):
                 continue  # it has been accepted
             _add(found, source, drift, file)
-    return [*found.values(), *_retyped_texts(lake, names)]
+    return [*found.values(), *_retyped_texts(lake, names, tables)]
 
 
 def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift, file: Mapping[str, Any]) -> None:
@@ -121,56 +132,70 @@ def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift,
     column.add(file["source_file"], file["landing_date"], [drift.sample])
 
 
-def _retyped_texts(lake: Catalog, names: set[str]) -> list[DriftedColumn]:
+def type_as_declared(column: ContractColumn) -> str:
+    """Return a column's type as a contract writes it: ``T.DecimalType(18, 3)``."""
+    return f"T.{column.type!r}".removesuffix("()").replace(",", ", ")
+
+
+def _retyped_texts(lake: Catalog, names: set[str], tables: Tables) -> list[DriftedColumn]:
     """Return columns of which most values of a file do not fit the contract, which says the type of a text."""
     if QUARANTINE not in names:
         return []
+    rejected = lake.rows(
+        f"""
+        SELECT table_name, source_file, min(landing_date) AS landing_date, rule.split(':')[1] AS column,
+            count(*) AS unreadable, list(offending_values ORDER BY source_record)[:{_SAMPLES * 4}] AS offending
+        FROM (SELECT *, unnest(rules) AS rule FROM {OPEN_ROWS})
+        WHERE rule LIKE '%:readable' GROUP BY table_name, source_file, rule
+        ORDER BY table_name, landing_date, source_file
+        """  # noqa: S608 - constants
+    )
     found: dict[tuple[str, str], DriftedColumn] = {}
-    for silver in silver_files():
-        if silver.reads in names:
-            for file in _unreadable(lake, silver):
-                column, source = file["column"], silver.reads.partition(".")[2]
-                drift = found.setdefault(
-                    (source, column),
-                    DriftedColumn(
-                        source, "retyped", silver.sources[column], silver.columns[column], None, rescued=False
-                    ),
-                )
-                drift.add(file["source_file"], file["landing_date"], file["samples"])
+    for file, column, source in _mostly_unreadable(lake, rejected, tables() if rejected else {}):
+        drift = found.setdefault(
+            (source, column.name),
+            DriftedColumn(source, "retyped", str(column.source), type_as_declared(column), None, rescued=False),
+        )
+        offending = [json.loads(text or "{}").get(column.name) for text in file["offending"]]
+        drift.add(file["source_file"], file["landing_date"], list(dict.fromkeys(offending)))
     return list(found.values())
 
 
-def _unreadable(lake: Catalog, silver: SilverFile) -> Iterator[dict[str, Any]]:
-    """Return, by file and column of a silver table, the values that it cannot read, where they are most of them."""
-    rejected = lake.rows(
-        f"""
-        SELECT source_file, min(landing_date) AS landing_date, list(DISTINCT business_date) AS days,
-            rule.split(':')[1] AS column, count(*) AS unreadable,
-            list(offending_values ORDER BY source_record)[:{_SAMPLES * 4}] AS offending
-        FROM (SELECT *, unnest(rules) AS rule FROM {OPEN_ROWS} WHERE table_name = $table)
-        WHERE rule LIKE '%:readable' GROUP BY source_file, rule ORDER BY landing_date, source_file
-        """,  # noqa: S608 - constants
-        {"table": silver.table},
-    )
-    wanted = [file for file in rejected if file["column"] in silver.sources]
-    if not wanted:
-        return
-    columns = sorted({silver.sources[file["column"]] for file in wanted})
+def _mostly_unreadable(
+    lake: Catalog, rejected: Sequence[Mapping[str, Any]], tables: Mapping[str, Table]
+) -> Iterator[tuple[Mapping[str, Any], ContractColumn, str]]:
+    """Return the files most of whose values in a column cannot be read, with the column and the source."""
+    from lakehouse.contracts.contract import columns_of
+    from lakehouse.tables.declarations import ContractTable
+
+    for name in dict.fromkeys(file["table_name"] for file in rejected):
+        table = tables.get(name)
+        if not isinstance(table, ContractTable):
+            continue
+        typed = {column.name: column for column in columns_of(table.terms.contract) if column.source is not None}
+        files = [file for file in rejected if file["table_name"] == name and file["column"] in typed]
+        source = next(iter(table.inputs.values())).partition(".")[2]
+        received = _received(lake, source, sorted({str(typed[file["column"]].source) for file in files}), files)
+        for file in files:
+            column = typed[file["column"]]
+            if file["unreadable"] > received[file["source_file"]].get(column.source, 0) * _MOST_UNREADABLE:
+                yield file, column, source
+
+
+def _received(
+    lake: Catalog, source: str, columns: Sequence[str], files: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Mapping[str | None, int]]:
+    """Return, by file, how many values of some columns bronze has."""
     counts = ", ".join(f'count("{column}") AS "{column}"' for column in columns)
-    received = lake.rows(
-        f"""
-        SELECT source_file, {counts}
-        FROM (FROM {_CURRENT.format(source=silver.reads.partition(".")[2])} WHERE list_contains($files, source_file))
-        GROUP BY source_file
-        """,  # noqa: S608 - names of the contract
-        {"files": sorted({file["source_file"] for file in wanted})},
-    )
-    values = {file["source_file"]: file for file in received}
-    for file in wanted:
-        of_column = values.get(file["source_file"], {}).get(silver.sources[file["column"]], 0)
-        if file["unreadable"] > of_column * _MOST_UNREADABLE:
-            offending = [json.loads(text or "{}").get(file["column"]) for text in file["offending"]]
-            yield {**file, "values": of_column, "samples": list(dict.fromkeys(offending))}
+    found: dict[str, Mapping[str | None, int]] = defaultdict(dict)
+    if files:
+        sql = f"""
+            SELECT source_file, {counts} FROM {_CURRENT.format(source=source)}
+            WHERE list_contains($files, source_file) GROUP BY source_file
+        """  # noqa: S608 - names of the contract
+        keys = sorted({file["source_file"] for file in files})
+        found |= {row["source_file"]: row for row in lake.rows(sql, {"files": keys})}
+    return found
 
 
 @dataclass
@@ -192,18 +217,13 @@ class RescuedColumn:
     guess: Guess = field(default_factory=Guess)
 
 
-def rescued_columns(lake: Catalog, source: str, *, exact_names: bool) -> dict[str, RescuedColumn]:
-    """Return the columns with rescued values among the current rows of a source, by their first name.
-
-    Args:
-        lake: the lake.
-        source: the source.
-        exact_names: names that differ only in case are different columns.
-    """
-    if f"bronze.{source}" not in lake.names():
+def rescued_columns(lake: Catalog, source: Source) -> dict[str, RescuedColumn]:
+    """Return the columns with rescued values among the current rows of a source, by their first name."""
+    if f"bronze.{source.name}" not in lake.names():
         return {}
+    same = same_column(source.format)
     sql = f"""
-        SELECT source_file, landing_date, business_date, rescued_data FROM {_CURRENT.format(source=source)}
+        SELECT source_file, landing_date, business_date, rescued_data FROM {_CURRENT.format(source=source.name)}
         WHERE rescued_data IS NOT NULL ORDER BY landing_date, source_file, source_record
     """  # noqa: S608 - a source's name is a module's name
     cursor = lake.connect(sql).execute(qualified(sql))
@@ -211,7 +231,7 @@ def rescued_columns(lake: Catalog, source: str, *, exact_names: bool) -> dict[st
     while rows := cursor.fetchmany(_FETCHED_ROWS):
         for file, landing_date, day, text in rows:
             for name, raw in decode_object(text).items():
-                column = found[name if exact_names else name.casefold()]
+                column = found[same(name)]
                 if name not in column.names:
                     column.names.append(name)
                 column.files.add(file)

@@ -81,7 +81,7 @@ def test_people_read_what_was_caught_and_what_each_rule_is_worth(demo_lake):
         (("mutate", "silver.transactions", "--day", "2030-01-01"), "no published rows of 2030-01-01"),
         (("mutate", "silver.transactions", "--without", "x:y"), "silver.transactions has no rule x:y; it has"),
         (("backtest", "silver.transactions", "--from", "2030-01-01"), "no day of silver.transactions has been judged"),
-        (("backtest", "silver.transactions", "--contract", "no.py"), "--contract no.py: there is no such file"),
+        (("backtest", "silver.transactions", "--contract", "no.py"), "no.py: there is no such file; copy "),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(ask, arguments, said):
