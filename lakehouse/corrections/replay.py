@@ -17,13 +17,13 @@ from lakehouse.quarantine.decisions import Decision, Place, at_places
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.engines.base import Engine
 
 
 def judged_again(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     transform: Callable[[DataFrame], DataFrame],
     bronze: str,
     places: Collection[Place],

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.engines.base import Engine
     from lakehouse.publication.publish import Report
 
@@ -84,7 +84,7 @@ class History:
 
 def publish_history(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     history: History,
     transform: Callable[..., DataFrame],
     days: Sequence[dt.date],
@@ -159,7 +159,7 @@ def publish_history(
 
 def publish_histories(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     history: History,
     transform: Callable[..., DataFrame],
     days: Iterable[dt.date],
@@ -185,7 +185,7 @@ class _Dimension:
     """A dimension as it is, and what it is made from, seen from some days."""
 
     engine: Engine
-    terms: Terms
+    terms: TableSpec
     history: History
     days: tuple[dt.date, ...]
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, ParquetFormat
 from lakehouse.publication.scd2 import VALID_FROM, History
@@ -117,7 +117,7 @@ class SideTable(Table):
 class ContractTable(Table):
     """A table made from others by a function, under a contract. Calling it calls the function."""
 
-    terms: Terms
+    terms: TableSpec
     transform: Transform
     reads: Mapping[str, Reads] = field(default_factory=dict)
 
@@ -281,7 +281,7 @@ def _contract_table(
                 f"{layer}.{transform.__name__} is declared in {module.__file__}; one table, one name, one file: "
                 f"move it to {layer}/{transform.__name__}.py"
             )
-        terms = Terms(
+        terms = TableSpec(
             f"{layer}.{about['name']}",
             contract,
             policy,

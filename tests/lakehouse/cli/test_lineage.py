@@ -8,7 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.lineage.columns import Lineage
 from lakehouse.orchestration import asset_metadata as catalogue
 from lakehouse.tables.declarations import ContractTable
@@ -141,7 +141,7 @@ def balances(silver_transactions, gold_balances):
 
 
 def test_a_running_balance_is_made_from_itself_a_partition_before(asked, monkeypatch):
-    terms = Terms("gold.balances", Balances, Policy(("business_date",)), "business_date")
+    terms = TableSpec("gold.balances", Balances, Policy(("business_date",)), "business_date")
     table = ContractTable("gold", "balances", "", "team:test", "business_date", __file__, 1, terms, balances)
     tables = [*find_tables(), table]
     monkeypatch.setattr(definitions, "find_tables", lambda: tables)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.catalog.reader import Catalog
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.lineage.trace import Tracer, key_of
 from lakehouse.project import Lakehouse
 from lakehouse.publication.publish import publish_derived
@@ -278,7 +278,7 @@ def test_where_a_key_is_derived_and_inputs_are_several_whole_partitions_are_behi
     )
     assert lakehouse(lake_root, "run").code == 0
     settings = Settings(root=str(lake_root), landing=str(lake_root / "landing"))
-    terms = Terms("gold.letters", Letters, Policy(("business_date", "letter")), "business_date")
+    terms = TableSpec("gold.letters", Letters, Policy(("business_date", "letter")), "business_date")
     table = ContractTable("gold", "letters", "", "team:test", "business_date", __file__, 1, terms, letters)
     of_lake = Lakehouse.open(settings=settings).recomputation
     again = Recomputation(of_lake.engine, {**of_lake.tables, "gold.letters": table})

@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse.contracts.contract import Contract, arrow_schema, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.digests import fitted
@@ -46,7 +46,7 @@ class Words(Contract):
 
 def words_table(engine, *rows):
     """Return a table of some rows, which has no function of its own."""
-    terms = Terms("gold.words", Words, Policy(("business_date", "left")), "business_date")
+    terms = TableSpec("gold.words", Words, Policy(("business_date", "left")), "business_date")
     table = ContractTable("gold", "words", "", "team:test", "business_date", "", 1, terms, lambda: None)
     names = ("left", "right", "seen_at", "amount", "is_new")
     listed = [{"business_date": day(1), **dict(zip(names, row, strict=False))} for row in rows]
