@@ -20,7 +20,7 @@ from lakehouse.publication.digests import fitted
 from lakehouse.quarantine.decisions import DISCARD, FIX, Place, decisions_about
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import Lines
-from lakehouse.tables.declarations import ContractTable, HistoryTable
+from lakehouse.tables.declarations import ContractTable, Scd2Table
 from lakehouse.tables.inputs import own_parameter, reads_of
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Tracer:
             parameter: self.again.semi_joined(frame, rows, shared[parameter]) if shared[parameter] else frame
             for parameter, frame in whole.items()
         }
-        if isinstance(table, HistoryTable):
+        if isinstance(table, Scd2Table):
             key = table.history.natural_key
             for parameter, name in table.inputs.items():
                 if time := table.history.sightings.get(name):
@@ -231,7 +231,7 @@ class Tracer:
             parameter
             for parameter in whole
             if (parameter in table.reads or own_parameter(table))
-            and not isinstance(self.again.tables[table.inputs[parameter]], HistoryTable)
+            and not isinstance(self.again.tables[table.inputs[parameter]], Scd2Table)
         ]
         is_narrow = all(usual[parameter] for parameter in wide)
         if is_narrow:
@@ -261,9 +261,9 @@ class Tracer:
     def _named_by(self, table: ContractTable, parameter: str, columns: Collection[str]) -> tuple[str, ...]:
         """Return the columns by which a row names those it is made from, of the columns that they share."""
         source, key = self.again.tables[table.inputs[parameter]], key_of(table)
-        if isinstance(table, HistoryTable):
+        if isinstance(table, Scd2Table):
             key = [table.history.natural_key]
-        elif isinstance(source, HistoryTable):
+        elif isinstance(source, Scd2Table):
             history = source.history
             key = [history.surrogate_key if history.surrogate_key in columns else history.natural_key]
         elif parameter in table.reads or own_parameter(table):

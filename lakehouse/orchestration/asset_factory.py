@@ -27,7 +27,7 @@ from lakehouse.orchestration.partitions import Calendars, mapping
 from lakehouse.publication.publish import Publication, publish_derived, publish_received, slices, unreported
 from lakehouse.publication.scd2 import publish_histories
 from lakehouse.quarantine.table import unaccounted
-from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
+from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Scd2Table, Table, pool_of
 from lakehouse.tables.inputs import awaited, computed, load, reach, required, sizes, waits_for_all
 
 AUDIT = "audit"
@@ -156,7 +156,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                 publication = publish_received(
                     engine, table.terms, table.transform, bronze, partitions, run_id=run_id, report=context.log.info
                 )
-            elif isinstance(table, HistoryTable):
+            elif isinstance(table, Scd2Table):
                 publication = publish_histories(
                     engine,
                     table.terms,
@@ -238,7 +238,7 @@ def daily_job(source: BronzeTable, tables: Sequence[ContractTable]) -> Any:
 
 
 def side_asset(
-    table: SideTable, tables: Sequence[ContractTable], calendars: Calendars, lineage: Lineage
+    table: ManagedTable, tables: Sequence[ContractTable], calendars: Calendars, lineage: Lineage
 ) -> dg.AssetSpec:
     """Return the asset of a table that the runs of its layer's other tables write and report, from the same inputs."""
     inputs = {name for other in tables if other.layer == table.layer for name in other.inputs.values()}
@@ -310,7 +310,7 @@ def _report_published(
     which something else may hold now; what is made of the run's own days follows in the run.
     """
     key, own = asset_key(table.full_name), [dt.date.fromisoformat(day) for day in context.partition_keys]
-    if isinstance(table, HistoryTable):
+    if isinstance(table, Scd2Table):
         days = {*publication.affected, *(day for day in own if day not in publication.held)}
     else:
         same = publication.unchanged.intersection(own)

@@ -22,7 +22,7 @@ from lakehouse.publication.audit import DayTally
 from lakehouse.publication.digests import digest, fitted, row_hash
 from lakehouse.publication.publish import judged_days
 from lakehouse.tables.calendars import partition_of
-from lakehouse.tables.declarations import HistoryTable
+from lakehouse.tables.declarations import Scd2Table
 from lakehouse.tables.inputs import load, nothing, own_parameter, required, waits_for_all
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Recomputation:
         if table.layer != "silver":
             frame = self.derived(table)
             contents = {} if frame is None else self._contents(table, frame)
-            if not table.reads or isinstance(table, HistoryTable):
+            if not table.reads or isinstance(table, Scd2Table):
                 return Due(contents)
             wanted = {*days, *self._partitions_of_inputs(table)}
             return Due({partition: content for partition, content in contents.items() if partition in wanted})

@@ -1,6 +1,6 @@
 """What a table is made from: the rows of its inputs, and the partitions that a change of them may reach.
 
-Belongs here: a table's ``Reads`` turned into partitions and frames, the same for a run, for whoever computes a
+Belongs here: a table's ``InputWindow`` turned into partitions and frames, the same for a run, for whoever computes a
 partition again and for whoever asks beforehand. Knows no Dagster.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lakehouse.contracts.contract import spark_schema
 from lakehouse.delta.predicates import Predicate
 from lakehouse.tables.calendars import partition_of, partitions_behind, shifted
-from lakehouse.tables.declarations import ContractTable, Reads, Table
+from lakehouse.tables.declarations import ContractTable, InputWindow, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
 
 
-def reads_of(table: ContractTable, parameter: str) -> Reads:
+def reads_of(table: ContractTable, parameter: str) -> InputWindow:
     """Return how a table reads an input; the rows of its own last partition are read by whoever needs them."""
-    return table.reads.get(parameter, Reads())
+    return table.reads.get(parameter, InputWindow())
 
 
 def own_parameter(table: ContractTable) -> str | None:
@@ -132,7 +132,9 @@ def _needed(table: ContractTable) -> list[str]:
     return [name for parameter, name in _others(table).items() if reads_of(table, parameter).required]
 
 
-def _behind(table: ContractTable, column: str, reads: Reads, partitions: Sequence[dt.date]) -> tuple[dt.date, ...]:
+def _behind(
+    table: ContractTable, column: str, reads: InputWindow, partitions: Sequence[dt.date]
+) -> tuple[dt.date, ...]:
     found: set[dt.date] = set()
     for own in partitions:
         found.update(partitions_behind(column, table.partition_column, own, before=reads.before, after=reads.after))

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, rule
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse.tables.scd2_transforms import as_of
 from lakehouse_assets.gold._measures import ratio
 from lakehouse_assets.gold._sessions import in_sessions
@@ -74,8 +74,8 @@ class ConversionFunnel(Contract):
     contract=ConversionFunnel,
     key=["business_date", "category"],
     reads={
-        "silver_clicks": Reads(before=1, after=1),
-        "gold_dim_products": Reads(whole=True, required=False),
+        "silver_clicks": InputWindow(before=1, after=1),
+        "gold_dim_products": InputWindow(whole=True, required=False),
     },
 )
 def conversion_funnel(silver_clicks: DataFrame, gold_dim_products: DataFrame) -> DataFrame:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket, with_returning_customers
 
@@ -34,7 +34,7 @@ class DailySalesSummary(Contract):
 @gold_table(
     contract=DailySalesSummary,
     key=["business_date"],
-    reads={"gold_dim_customers": Reads(whole=True, required=False)},
+    reads={"gold_dim_customers": InputWindow(whole=True, required=False)},
 )
 def daily_sales_summary(silver_transactions: DataFrame, gold_dim_customers: DataFrame) -> DataFrame:
     """Sum invoice lines by day, and count the customers whose first day it is."""

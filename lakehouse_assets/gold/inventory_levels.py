@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, rule
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse.tables.scd2_transforms import as_of
 from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold.dim_products import PRODUCTS
@@ -97,9 +97,9 @@ class InventoryLevels(Contract):
     contract=InventoryLevels,
     key=["business_date", "stock_code"],
     reads={
-        "silver_inventory": Reads(required=False),
-        "silver_transactions": Reads(required=False),
-        "gold_dim_products": Reads(whole=True, required=False),
+        "silver_inventory": InputWindow(required=False),
+        "silver_transactions": InputWindow(required=False),
+        "gold_dim_products": InputWindow(whole=True, required=False),
     },
 )
 def inventory_levels(

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, rule
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse_assets.gold._sessions import in_sessions
 
 DEVICES = ("desktop", "mobile", "tablet", "bot", "unknown")
@@ -69,7 +69,7 @@ class Sessions(Contract):
         return events == views + carts + purchases
 
 
-@gold_table(contract=Sessions, key=["session_key"], reads={"silver_clicks": Reads(before=1, after=1)})
+@gold_table(contract=Sessions, key=["session_key"], reads={"silver_clicks": InputWindow(before=1, after=1)})
 def sessions(silver_clicks: DataFrame) -> DataFrame:
     """Sum events by session."""
     logged_in = F.when(F.col("user_id").isNotNull(), F.col("place"))

@@ -15,7 +15,7 @@ from lakehouse.engines.sail import SailEngine
 from lakehouse.publication.publish import publish_derived
 from lakehouse.publication.scd2 import publish_history
 from lakehouse.tables.calendars import DAILY
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse.tables.inputs import computed, load, reach
 from lakehouse.tables.scd2_transforms import changes_between
 from tests.members import HISTORY, LAYOUTS, TERMS, Change, at, dim_members, due, table_of, versions_in
@@ -45,7 +45,7 @@ def differences(monkeypatch):
     made = lambda members: changes_between(members, key="member", time="changed_at", attributes=HISTORY.attributes)  # noqa: E731
     vars(module)["differences"] = made
     exec("def member_changes(silver_members): return differences(silver_members)", vars(module))  # noqa: S102
-    declare = gold_table(contract=MemberChanges, key=["member"], reads={"silver_members": Reads(before=7)})
+    declare = gold_table(contract=MemberChanges, key=["member"], reads={"silver_members": InputWindow(before=7)})
     return declare(vars(module)["member_changes"])
 
 
