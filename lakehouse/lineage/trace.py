@@ -21,7 +21,7 @@ from lakehouse.quarantine.decisions import DISCARD, FIX, Place, decisions_about
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import Lines
 from lakehouse.tables.declarations import ContractTable, Scd2Table
-from lakehouse.tables.inputs import own_parameter, reads_of
+from lakehouse.tables.inputs import reads_of, self_input
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -174,7 +174,7 @@ class Tracer:
         from pyspark.sql import functions as F  # noqa: N812
 
         frames = self.again.inputs(table, partitions) or {}
-        if own_parameter(table):
+        if self_input(table):
             for parameter, name in table.inputs.items():
                 column = self.again.tables[name].partition_column
                 if column == table.partition_column and not reads_of(table, parameter).whole:
@@ -230,13 +230,13 @@ class Tracer:
         wide = [
             parameter
             for parameter in whole
-            if (parameter in table.reads or own_parameter(table))
+            if (parameter in table.reads or self_input(table))
             and not isinstance(self.again.tables[table.inputs[parameter]], Scd2Table)
         ]
         is_narrow = all(usual[parameter] for parameter in wide)
         if is_narrow:
             yield usual, False
-        if own_parameter(table):
+        if self_input(table):
             yield usual, True
             return
         names = [name for parameter in wide for name in whole[parameter].columns if name in rows.column_names]
@@ -266,7 +266,7 @@ class Tracer:
         elif isinstance(source, Scd2Table):
             history = source.history
             key = [history.surrogate_key if history.surrogate_key in columns else history.natural_key]
-        elif parameter in table.reads or own_parameter(table):
+        elif parameter in table.reads or self_input(table):
             key = [name for name in key if name != table.partition_column]
         return tuple(name for name in key if name in columns)
 
@@ -483,7 +483,7 @@ class Tracer:
 
     def _beginning(self, table: ContractTable) -> dict[str, DataFrame]:
         """Return what a balance was at first, by the parameter of its function: nothing."""
-        parameter = own_parameter(table)
+        parameter = self_input(table)
         return {parameter: self.again.nothing(table)} if parameter else {}
 
 
@@ -511,7 +511,7 @@ def _counted(rows: pa.Table) -> dict[str, int]:
 
 def _is_wide(table: ContractTable) -> bool:
     """Whether a table is made from more than the partitions that are its own."""
-    return bool(table.reads) or own_parameter(table) is not None
+    return bool(table.reads) or self_input(table) is not None
 
 
 def _names_something(type_: pa.DataType) -> bool:

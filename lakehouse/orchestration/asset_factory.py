@@ -28,7 +28,7 @@ from lakehouse.publication.publish import Publication, publish_derived, publish_
 from lakehouse.publication.scd2 import publish_histories
 from lakehouse.quarantine.table import unaccounted
 from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Scd2Table, Table, pool_of
-from lakehouse.tables.inputs import awaited, computed, load, reach, required, sizes, waits_for_all
+from lakehouse.tables.inputs import affected_partitions, compute, gating_inputs, load, required, sizes, waits_for_all
 
 AUDIT = "audit"
 """The blocking check of silver and gold tables: the verdict on a partition before it was committed."""
@@ -167,11 +167,13 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                     report=context.log.info,
                 )
             else:
-                partitions = reach(engine, tables, table, sorted({*partitions, *_left_unreported(context, table)}))
+                partitions = affected_partitions(
+                    engine, tables, table, sorted({*partitions, *_left_unreported(context, table)})
+                )
                 publication, parts = Publication(), [*slices(sizes(engine, tables, table, partitions))]
                 for part in parts:
                     frames = inputs if inputs and len(parts) == 1 else load(engine, tables, table, part)
-                    frame = computed(table, frames, part)
+                    frame = compute(table, frames, part)
                     publication.extend(
                         publish_derived(engine, table.terms, frame, part, run_id=run_id, report=context.log.info)
                     )
@@ -203,7 +205,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
         if table.reads
         else [],
         automation_condition=promote(
-            [asset_key(name) for name in awaited(table)],
+            [asset_key(name) for name in gating_inputs(table)],
             all_of_them=waits_for_all(table, columns),
             gated=any(columns[name] != table.partition_column for name in required(table)),
         ),

@@ -23,7 +23,7 @@ from lakehouse.publication.digests import digest, fitted, row_hash
 from lakehouse.publication.publish import judged_days
 from lakehouse.tables.calendars import partition_of
 from lakehouse.tables.declarations import Scd2Table
-from lakehouse.tables.inputs import load, nothing, own_parameter, required, waits_for_all
+from lakehouse.tables.inputs import empty_frame, load, required, self_input, waits_for_all
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -182,13 +182,13 @@ class Recomputation:
         if all(self.engine.version(name) is None for name in others):  # none is required, and none is there
             return None
         try:
-            return load(self.engine, self.tables, table, None if own_parameter(table) else partitions)
+            return load(self.engine, self.tables, table, None if self_input(table) else partitions)
         except MissingTableError:
             return None
 
     def nothing(self, table: ContractTable) -> DataFrame:
         """Return no rows, with a table's columns."""
-        return nothing(self.engine, table)
+        return empty_frame(self.engine, table)
 
     def judged(
         self, table: ContractTable, days: Sequence[dt.date], bronze: DataFrame, carried: Sequence[str]

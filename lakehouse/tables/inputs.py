@@ -26,7 +26,7 @@ def reads_of(table: ContractTable, parameter: str) -> InputWindow:
     return table.reads.get(parameter, InputWindow())
 
 
-def own_parameter(table: ContractTable) -> str | None:
+def self_input(table: ContractTable) -> str | None:
     """Return the parameter by which a running balance reads what it was before, if the table is one."""
     return next((parameter for parameter, name in table.inputs.items() if name == table.full_name), None)
 
@@ -41,12 +41,12 @@ def required(table: ContractTable) -> list[str]:
     return _needed(table) or events or list(others.values())
 
 
-def awaited(table: ContractTable) -> list[str]:
+def gating_inputs(table: ContractTable) -> list[str]:
     """Return the tables whose partition a partition waits for where nobody asks for it by name.
 
     A running balance may change with a dimension on a day that has nothing else, and from that day on.
     """
-    if own_parameter(table) is None or _needed(table):
+    if self_input(table) is None or _needed(table):
         return required(table)
     return list(_others(table).values())
 
@@ -57,7 +57,9 @@ def waits_for_all(table: ContractTable, columns: Mapping[str, str]) -> bool:
     return bool(needed) and all(columns[name] == table.partition_column for name in needed)
 
 
-def reach(engine: Engine, tables: Mapping[str, Table], table: ContractTable, asked: Sequence[dt.date]) -> list[dt.date]:
+def affected_partitions(
+    engine: Engine, tables: Mapping[str, Table], table: ContractTable, asked: Sequence[dt.date]
+) -> list[dt.date]:
     """Return the partitions that may change when those asked for do: these, and others that exist.
 
     A table that reads partitions around its own, or what it was before, may change in partitions whose own input is as
@@ -65,7 +67,7 @@ def reach(engine: Engine, tables: Mapping[str, Table], table: ContractTable, ask
     """
     before = max((reads.before for reads in table.reads.values()), default=0)
     after = max((reads.after for reads in table.reads.values()), default=0)
-    column, is_running = table.partition_column, own_parameter(table) is not None
+    column, is_running = table.partition_column, self_input(table) is not None
     if not (before or after or is_running):
         return sorted(asked)
     existing = {*engine.dates(table.full_name, column)}
@@ -78,7 +80,7 @@ def reach(engine: Engine, tables: Mapping[str, Table], table: ContractTable, ask
     return sorted({*asked, *(existing & near)})
 
 
-def computed(table: ContractTable, frames: Mapping[str, DataFrame], partitions: Sequence[dt.date]) -> DataFrame:
+def compute(table: ContractTable, frames: Mapping[str, DataFrame], partitions: Sequence[dt.date]) -> DataFrame:
     """Return the rows of some partitions, from inputs that may hold more than these are made from."""
     frame = table.transform(**frames)
     return frame.where(Predicate(table.partition_column, tuple(partitions)).column()) if table.reads else frame
@@ -100,7 +102,7 @@ def load(
         if name == table.full_name:
             frames[parameter] = _before(engine, table, partitions)
         elif not reads.required and engine.version(name) is None:
-            frames[parameter] = nothing(engine, tables[name])
+            frames[parameter] = empty_frame(engine, tables[name])
         elif reads.whole or partitions is None:
             frames[parameter] = engine.read(name)
         else:
@@ -148,11 +150,11 @@ def _before(engine: Engine, table: ContractTable, partitions: Sequence[dt.date] 
         [] if partitions is None else [day for day in engine.dates(table.full_name, column) if day < min(partitions)]
     )
     if not there:
-        return nothing(engine, table)
+        return empty_frame(engine, table)
     return engine.read(table.full_name, Predicate(column, (there[-1],)))
 
 
-def nothing(engine: Engine, table: Table) -> DataFrame:
+def empty_frame(engine: Engine, table: Table) -> DataFrame:
     """Return no rows, with a table's columns."""
     if not isinstance(table, ContractTable):
         raise TypeError(f"{table.full_name} has no contract that says what columns it would have")
