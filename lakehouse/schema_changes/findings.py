@@ -17,7 +17,7 @@ from lakehouse.catalog.ledger_views import OPEN_ROWS, QUARANTINE
 from lakehouse.catalog.reader import Catalog, qualified
 from lakehouse.ingestion.schema_drift import Drift, drift_in, same_column
 from lakehouse.landing.reader.rescued import decode_object, value_text
-from lakehouse.schema_changes.type_inference import Guess
+from lakehouse.schema_changes.type_inference import TypeInference
 
 if TYPE_CHECKING:
     from lakehouse.contracts.contract import ContractColumn
@@ -214,7 +214,7 @@ class RescuedColumn:
     days: set[dt.date] = field(default_factory=set)
     rows: int = 0
     nulls: int = 0
-    guess: Guess = field(default_factory=Guess)
+    inferred: TypeInference = field(default_factory=TypeInference)
 
 
 def rescued_columns(lake: Catalog, source: Source) -> dict[str, RescuedColumn]:
@@ -242,5 +242,5 @@ def rescued_columns(lake: Catalog, source: Source) -> dict[str, RescuedColumn]:
                 if value is None:
                     column.nulls += 1
                 else:
-                    column.guess.look(value)
+                    column.inferred.observe(value)
     return {column.names[0]: column for column in found.values()}

@@ -19,7 +19,7 @@ from lakehouse.errors import RequestError
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.landing.reader import ParquetFormat
 from lakehouse.schema_changes.findings import DriftedColumn, RescuedColumn, rescued_columns
-from lakehouse.schema_changes.type_inference import Guess
+from lakehouse.schema_changes.type_inference import TypeInference
 from lakehouse.text import plain
 
 if TYPE_CHECKING:
@@ -210,14 +210,14 @@ def _about(found: RescuedColumn) -> dict[str, Any]:
         "business_dates": len(found.days),
         "rows": found.rows,
         "nulls": found.nulls,
-        "samples": found.guess.samples,
+        "samples": found.inferred.samples,
     }
 
 
 def _column(
     name: str, found: RescuedColumn, source: Source, silver: ContractTable | None, type_: str | None
 ) -> dict[str, Any]:
-    proposed: dict[str, Any] = {"column": name, **_about(found), "type": found.guess.type}
+    proposed: dict[str, Any] = {"column": name, **_about(found), "type": found.inferred.type}
     if len(found.names) > 1:
         proposed["also_called"] = found.names[1:]
     literal = json.dumps(name, ensure_ascii=False)
@@ -225,7 +225,7 @@ def _column(
     proposed["bronze"] = f'({literal}, "{type_ or "string"}")' if is_typed else literal
     if silver:
         proposed["nullable"] = "yes: other files do not have it"
-        proposed["silver"] = _contract_line(_snake(name, silver), found.guess.spark_type, name)
+        proposed["silver"] = _contract_line(_snake(name, silver), found.inferred.spark_type, name)
     return proposed
 
 
@@ -258,10 +258,10 @@ def _other(column: DriftedColumn) -> dict[str, Any]:
 
 
 def _retyped(column: DriftedColumn) -> dict[str, Any]:
-    guess = Guess()
+    inferred = TypeInference()
     for sample in column.samples:
-        guess.look(sample)
-    is_ = column.is_ or guess.type
+        inferred.observe(sample)
+    is_ = column.is_ or inferred.type
     return {
         "column": column.column,
         "was": column.was,

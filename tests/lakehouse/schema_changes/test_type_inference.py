@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse.schema_changes.type_inference import Guess
+from lakehouse.schema_changes.type_inference import TypeInference
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from lakehouse.schema_changes.type_inference import Guess
     ],
 )
 def test_a_type_is_inferred_that_every_value_fits(values, type_, spark_type):
-    guess = Guess()
+    inferred = TypeInference()
     for value in values:
-        guess.look(value)
-    assert (guess.type, guess.spark_type) == (type_, spark_type)
+        inferred.observe(value)
+    assert (inferred.type, inferred.spark_type) == (type_, spark_type)
