@@ -16,7 +16,7 @@ from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, POINTERS, PUBLISHED, REFUSED, RULES, SUPERSEDED_MARK
 from lakehouse.errors import RequestError
 from lakehouse.publication.current_rows import current_rows
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.quarantine.decisions import DISCARD, FIX, Place, decisions_about
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.reconciliation.strict import Lines
@@ -161,7 +161,7 @@ class Tracer:
             source = self.again.tables[table.inputs[parameter]]
             if source is table:  # what a balance was before is behind it by the rows that it was made from
                 continue
-            columns = fitted(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
+            columns = to_contract(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
             found = _sorted(source, self.again.engine.collect(columns))
             if reads_of(table, parameter).whole and not shared[parameter] and found.num_rows:
                 inputs[parameter] = Traced(source, found, unfollowed=_read_whole(table))
@@ -209,8 +209,8 @@ class Tracer:
         self, table: ContractTable, rows: pa.Table, whole: Mapping[str, DataFrame], narrow: Mapping[str, DataFrame]
     ) -> bool:
         """Whether the function makes of the narrowed inputs exactly what it makes for these rows of the whole ones."""
-        due = self.again.matching(fitted(table.transform(**whole), table.terms.contract), rows, key_of(table))
-        made = fitted(table.transform(**narrow), table.terms.contract)
+        due = self.again.matching(to_contract(table.transform(**whole), table.terms.contract), rows, key_of(table))
+        made = to_contract(table.transform(**narrow), table.terms.contract)
         if _is_wide(table):  # it may make rows of other partitions, too, or other versions of a member
             return _counted(self.again.matching(made, rows, key_of(table))) == _counted(due)
         return _counted(self.again.engine.collect(made)) == _counted(due)
@@ -423,7 +423,7 @@ class Tracer:
         assert isinstance(table, ContractTable)  # noqa: S101 - for the type checker; others have nothing to compute
 
         def outcome(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
-            computed = fitted(table.transform(**self._beginning(table), **inputs), table.terms.contract)
+            computed = to_contract(table.transform(**self._beginning(table), **inputs), table.terms.contract)
             if _is_wide(table):
                 computed = self.again.semi_joined(computed, traced.rows, key_of(table))
             measures = [
@@ -477,9 +477,9 @@ class Tracer:
             days = partitions_of(table, traced.rows)
             records = self.again.semi_joined(self._bronze(table, days), traced.records.behind, RECORD)
             judged = self.again.judged(table, days, records, POINTERS)
-            return fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract)
+            return to_contract(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract)
         frames = {name: self._computed(each) for name, each in traced.inputs.items()}
-        return fitted(table.transform(**self._beginning(table), **frames), table.terms.contract)
+        return to_contract(table.transform(**self._beginning(table), **frames), table.terms.contract)
 
     def _beginning(self, table: ContractTable) -> dict[str, DataFrame]:
         """Return what a balance was at first, by the parameter of its function: nothing."""

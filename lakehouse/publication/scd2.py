@@ -26,7 +26,7 @@ from lakehouse.contracts.contract import columns_of, spark_schema
 from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.audit import Audit, DayTally, HeldError
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.publication.publish import AFFECTED, Publication, spans, write_ledger
 from lakehouse.publication.validation import judge_derived
 
@@ -197,7 +197,7 @@ class _Dimension:
     def rows(self) -> DataFrame:
         """Every version there is; none if it was never written."""
         try:
-            return fitted(self.engine.read(self.terms.name), self.terms.contract)
+            return to_contract(self.engine.read(self.terms.name), self.terms.contract)
         except MissingTableError:
             return self.engine.session().createDataFrame([], spark_schema(self.terms.contract))
 

@@ -19,7 +19,7 @@ from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, OUTCOME, PUBLISHE
 from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.audit import DayTally
-from lakehouse.publication.digests import digest, fitted, row_hash
+from lakehouse.publication.digests import digest, row_hash, to_contract
 from lakehouse.publication.publish import judged_days
 from lakehouse.tables.calendars import partition_of
 from lakehouse.tables.declarations import Scd2Table
@@ -171,7 +171,7 @@ class Recomputation:
     ) -> DataFrame:
         """Return the rows a table holds, of some partitions or all, as the contract has them."""
         where = None if partitions is None else Predicate(table.partition_column, tuple(partitions))
-        return fitted(self.engine.read(table.full_name, where, version=version), table.terms.contract)
+        return to_contract(self.engine.read(table.full_name, where, version=version), table.terms.contract)
 
     def inputs(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> dict[str, DataFrame] | None:
         """Return a table's inputs by parameter, of the partitions that feed some of its own; None if one is missing.
@@ -204,7 +204,7 @@ class Recomputation:
         inputs = self.inputs(table, partitions)
         if inputs is None:
             return None
-        frame = fitted(table.transform(**inputs), table.terms.contract)
+        frame = to_contract(table.transform(**inputs), table.terms.contract)
         return (
             frame if partitions is None else frame.where(Predicate(table.partition_column, tuple(partitions)).column())
         )
@@ -284,7 +284,7 @@ class Recomputation:
         elif (inputs := self.inputs(table, partitions)) is not None:
             (bronze,) = inputs.values()
             judged = self.judged(table, partitions, bronze, RECORD)
-            due = fitted(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
+            due = to_contract(judged.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
         else:
             due = None
         none = self.nothing(table)

@@ -14,7 +14,7 @@ from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.publication.publish import publish_received
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.tables.declarations import ContractTable
@@ -119,5 +119,5 @@ def test_a_table_that_was_never_written_holds_nothing(engine):
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
     table = words_table(engine, ("a", "b"))
-    frame = fitted(engine.read("gold.words").drop("right"), table.terms.contract)
+    frame = to_contract(engine.read("gold.words").drop("right"), table.terms.contract)
     assert engine.collect(frame).select(["left", "right"]).to_pylist() == [{"left": "a", "right": None}]
