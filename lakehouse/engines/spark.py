@@ -250,7 +250,7 @@ class SparkEngine(DeltaOperations):
     def _framed(
         self, layout: TableLayout, rows: DataFrame | pa.Table | Sequence[Part], *, fit: bool = True
     ) -> DataFrame:
-        """Return rows as a frame; an Arrow table is conformed to the layout first, unless a gate takes other columns."""
+        """Return rows as a frame; an Arrow table conforms to the layout first, unless a gate takes other columns."""
         import pyarrow as pa
         from pyspark.sql.pandas.types import from_arrow_schema
 

@@ -39,12 +39,12 @@ class Contracts:
         Raises:
             RequestError: the table has no contract.
         """
-        from lakehouse.exports.odcs import described
+        from lakehouse.exports.odcs import describe
 
         tables = self.tables()
         if name not in tables:
             raise RequestError(f"{name} has no contract", hint=f"these have: {', '.join(tables)}")
-        return described(tables[name])
+        return describe(tables[name])
 
     def files(self) -> dict[str, str]:
         """Return a page and an ODCS data contract of each table, and the page that leads to them, by file name."""
@@ -67,9 +67,9 @@ class Contracts:
 
     def drift(self, source: str | None = None) -> list[DriftedColumn]:
         """Return how the columns of landing files, of one source or all, differ from those declared."""
-        from lakehouse.schema_changes.findings import drifted
+        from lakehouse.schema_changes.findings import drift_report
 
-        return [column for column in drifted(self._catalog, self._tables) if source in {None, column.source}]
+        return [column for column in drift_report(self._catalog, self._tables) if source in {None, column.source}]
 
     def propose(self, source: str | None = None) -> dict[str, dict[str, Any]]:
         """Return what contracts could say about the columns that came undeclared, by source.

@@ -56,7 +56,7 @@ def rules_of(table: ContractTable) -> list[RuleText]:
     return rows + [RuleText(rule.name, rule.when_broken, rule.reason) for rule in day_rules_of(contract)]
 
 
-def described(table: ContractTable) -> dict[str, Any]:
+def describe(table: ContractTable) -> dict[str, Any]:
     """Return a contract as data."""
     policy = table.terms.policy
     return {
@@ -104,7 +104,7 @@ def _fresh_within_hours(table: ContractTable) -> int | None:
 
 def page(table: ContractTable) -> str:
     """Return a contract as a page of Markdown."""
-    about, file = described(table), "/".join(Path(table.file).parts[-3:])
+    about, file = describe(table), "/".join(Path(table.file).parts[-3:])
     facts = [
         ("key", _code(about["key"])),
         ("partition", _code([about["partition"]])),

@@ -90,7 +90,7 @@ class DriftedColumn:
         return f"{what} in {files} since {self.first}"
 
 
-def drifted(lake: Catalog, tables: Tables) -> list[DriftedColumn]:
+def drift_report(lake: Catalog, tables: Tables) -> list[DriftedColumn]:
     """Return how the newest versions of all files differ from what is declared now.
 
     Args:

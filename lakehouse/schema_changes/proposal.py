@@ -101,7 +101,7 @@ def propose(
     taken = {*bronze_layout(bronze).schema.names}
     for name, found in new.items():
         if why := _why_not(name, taken, bronze, types.get(name)):
-            impossible.append({"column": name, **_about(found), "why": why})
+            impossible.append({"column": name, **_facts(found), "why": why})
         else:
             proposed.append(_column(name, found, bronze, silver, types.get(name)))
             taken.add(name)
@@ -203,7 +203,7 @@ def _why_not(name: str, taken: set[str], source: Source, type_: str | None) -> s
     return None
 
 
-def _about(found: RescuedColumn) -> dict[str, Any]:
+def _facts(found: RescuedColumn) -> dict[str, Any]:
     return {
         "files": len(found.files),
         "first_landing_date": min(found.landing_dates),
@@ -217,7 +217,7 @@ def _about(found: RescuedColumn) -> dict[str, Any]:
 def _column(
     name: str, found: RescuedColumn, source: Source, silver: ContractTable | None, type_: str | None
 ) -> dict[str, Any]:
-    proposed: dict[str, Any] = {"column": name, **_about(found), "type": found.inferred.type}
+    proposed: dict[str, Any] = {"column": name, **_facts(found), "type": found.inferred.type}
     if len(found.names) > 1:
         proposed["also_called"] = found.names[1:]
     literal = json.dumps(name, ensure_ascii=False)
