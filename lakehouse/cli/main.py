@@ -76,10 +76,13 @@ app.command()(dev)
 class _WithoutPandas(MetaPathFinder):
     """Hides pandas: pyarrow.dataset imports it where it can, which takes a second, and then has no use for it."""
 
+    is_needed = False
+
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """Refuse pandas, and leave every other module to the next finder."""
+        """Refuse pandas until Pandera is imported, which needs it, and leave every other module to the next finder."""
         del path, target
-        if fullname == "pandas":
+        self.is_needed |= fullname == "pandera"
+        if fullname == "pandas" and not self.is_needed:
             raise ModuleNotFoundError("pandas is hidden from commands that only read")
 
 

@@ -1,8 +1,8 @@
 """Contracts: a Pandera model per table, and what the rest of the project reads out of it.
 
 Belongs here: the base class, what a contract is written with (``column``, ``rule``) and the views on a model (columns,
-types, sources, custom rules, Arrow schema). What a rule means is ``rules``'; what is asked of a whole day,
-``day_rules``'; the contracts themselves stand in the files of their tables.
+types, sources, custom rules, Arrow schema). What a rule means is for ``rule_compiler``, what is asked of a whole day for
+``partition_rules``. The contracts themselves stand in the files of their tables.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Contract(pa.DataFrameModel):  # type: ignore[misc]  # Pandera is not typed
     module's is the table's description.
 
     Attributes:
-        day_rules: what is asked of a whole day, see ``day_rules``.
+        day_rules: what is asked of a whole day, see ``partition_rules``.
         fresh_within: how soon a partition must follow the one before it; a table that is late is marked in the UI.
     """
 

@@ -1,7 +1,7 @@
 """A table's contract for readers outside this repository: as data, as a page, as an ODCS data contract.
 
 Belongs here: what is said of a contract, and in which words of Markdown or of the Open Data Contract Standard. What a
-rule means is ``quality``'s; the commands are in ``contract``.
+rule means is for ``contracts.rule_compiler``.
 """
 
 from __future__ import annotations

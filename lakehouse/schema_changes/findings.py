@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.ledger_views import OPEN_ROWS, QUARANTINE
 from lakehouse.catalog.reader import Catalog, qualified
+from lakehouse.ingestion.bronze_rows import METADATA
 from lakehouse.ingestion.schema_drift import Drift, drift_in, same_column
 from lakehouse.landing.reader.rescued import decode_object, value_text
 from lakehouse.schema_changes.type_inference import TypeInference
@@ -150,8 +151,14 @@ def _retyped_texts(lake: Catalog, names: set[str], tables: Tables) -> list[Drift
         ORDER BY table_name, landing_date, source_file
         """  # noqa: S608 - constants
     )
+    suspects = list(_suspects(lake, names, rejected))
+    declared = tables() if suspects else {}
     found: dict[tuple[str, str], DriftedColumn] = {}
-    for file, column, source in _mostly_unreadable(lake, rejected, tables() if rejected else {}):
+    for file, values in suspects:
+        column = _typed(declared.get(file["table_name"]), file["column"])
+        if column is None or file["unreadable"] <= values.get(str(column.source), 0) * _MOST_UNREADABLE:
+            continue
+        source = _source_of(file)
         drift = found.setdefault(
             (source, column.name),
             DriftedColumn(source, "retyped", str(column.source), type_as_declared(column), None, rescued=False),
@@ -161,41 +168,42 @@ def _retyped_texts(lake: Catalog, names: set[str], tables: Tables) -> list[Drift
     return list(found.values())
 
 
-def _mostly_unreadable(
-    lake: Catalog, rejected: Sequence[Mapping[str, Any]], tables: Mapping[str, Table]
-) -> Iterator[tuple[Mapping[str, Any], ContractColumn, str]]:
-    """Return the files most of whose values in a column cannot be read, with the column and the source."""
+def _suspects(
+    lake: Catalog, names: set[str], rejected: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, int]]]:
+    """Return the files of which so much cannot be read that it may be most of a column, with the values of each."""
+    for source in dict.fromkeys(_source_of(file) for file in rejected):
+        if f"bronze.{source}" not in names:
+            continue
+        files = [file for file in rejected if _source_of(file) == source]
+        added = {name for name, *_ in METADATA}
+        own = [name for name in lake.open(f"bronze.{source}").schema().to_arrow().names if name not in added]
+        sql = f"""
+            SELECT source_file, {", ".join(f'count("{column}") AS "{column}"' for column in own)}
+            FROM {_CURRENT.format(source=source)} WHERE list_contains($files, source_file) GROUP BY source_file
+        """  # noqa: S608 - columns of the table
+        received = lake.rows(sql, {"files": sorted({file["source_file"] for file in files})})
+        counts = {row["source_file"]: {name: row[name] for name in own} for row in received}
+        for file in files:
+            values = counts.get(file["source_file"], {})
+            fewest = min((count for count in values.values() if count), default=0)
+            if file["unreadable"] > fewest * _MOST_UNREADABLE:
+                yield file, values
+
+
+def _source_of(file: Mapping[str, Any]) -> str:
+    return str(file["source_file"]).partition("/")[0]
+
+
+def _typed(table: Table | None, name: str) -> ContractColumn | None:
+    """Return the column of a table that is typed from its source, by name."""
     from lakehouse.contracts.contract import columns_of
     from lakehouse.tables.declarations import ContractTable
 
-    for name in dict.fromkeys(file["table_name"] for file in rejected):
-        table = tables.get(name)
-        if not isinstance(table, ContractTable):
-            continue
-        typed = {column.name: column for column in columns_of(table.terms.contract) if column.source is not None}
-        files = [file for file in rejected if file["table_name"] == name and file["column"] in typed]
-        source = next(iter(table.inputs.values())).partition(".")[2]
-        received = _received(lake, source, sorted({str(typed[file["column"]].source) for file in files}), files)
-        for file in files:
-            column = typed[file["column"]]
-            if file["unreadable"] > received[file["source_file"]].get(column.source, 0) * _MOST_UNREADABLE:
-                yield file, column, source
-
-
-def _received(
-    lake: Catalog, source: str, columns: Sequence[str], files: Sequence[Mapping[str, Any]]
-) -> Mapping[str, Mapping[str | None, int]]:
-    """Return, by file, how many values of some columns bronze has."""
-    counts = ", ".join(f'count("{column}") AS "{column}"' for column in columns)
-    found: dict[str, Mapping[str | None, int]] = defaultdict(dict)
-    if files:
-        sql = f"""
-            SELECT source_file, {counts} FROM {_CURRENT.format(source=source)}
-            WHERE list_contains($files, source_file) GROUP BY source_file
-        """  # noqa: S608 - names of the contract
-        keys = sorted({file["source_file"] for file in files})
-        found |= {row["source_file"]: row for row in lake.rows(sql, {"files": keys})}
-    return found
+    if not isinstance(table, ContractTable):
+        return None
+    columns = columns_of(table.terms.contract)
+    return next((each for each in columns if each.name == name and each.source is not None), None)
 
 
 @dataclass

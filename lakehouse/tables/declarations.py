@@ -1,7 +1,7 @@
 """The three layers: what turns a contract and a function, or a source, into a table.
 
 Belongs here: the declarations a table's file is written with. They know no Dagster and do nothing when imported; how a
-table becomes an asset is ``assets``' matter.
+table becomes an asset is for ``orchestration.asset_factory``.
 
 The file of ``silver.transactions`` is ``silver/transactions.py``; its module docstring is the table's description.
 """
@@ -108,7 +108,7 @@ class BronzeTable(Table):
 
 @dataclass(frozen=True, eq=False)
 class ManagedTable(Table):
-    """A table that the runs of other tables write; it cannot be run by itself."""
+    """A table that the runs of other tables write; it has no run of its own."""
 
     layout: TableLayout
 

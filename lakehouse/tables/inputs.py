@@ -1,7 +1,7 @@
 """What a table is made from: the rows of its inputs, and the partitions that a change of them may reach.
 
-Belongs here: a table's ``InputWindow`` turned into partitions and frames, the same for a run, for whoever computes a
-partition again and for whoever asks beforehand. Knows no Dagster.
+Belongs here: a table's ``InputWindow`` turned into partitions and frames, the same for a run, a recomputation and a
+plan. Knows no Dagster.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def required(table: ContractTable) -> list[str]:
 
 
 def gating_inputs(table: ContractTable) -> list[str]:
-    """Return the tables whose partition a partition waits for where nobody asks for it by name.
+    """Return the tables whose partition a partition waits for where no request names it.
 
     A running balance may change with a dimension on a day that has nothing else, and from that day on.
     """
@@ -58,9 +58,9 @@ def waits_for_all(table: ContractTable, columns: Mapping[str, str]) -> bool:
 
 
 def affected_partitions(
-    engine: Engine, tables: Mapping[str, Table], table: ContractTable, asked: Sequence[dt.date]
+    engine: Engine, tables: Mapping[str, Table], table: ContractTable, partitions: Sequence[dt.date]
 ) -> list[dt.date]:
-    """Return the partitions that may change when those asked for do: these, and others that exist.
+    """Return the partitions that may change when some do: these, and others that exist.
 
     A table that reads partitions around its own, or what it was before, may change in partitions whose own input is as
     it was.
@@ -69,15 +69,15 @@ def affected_partitions(
     after = max((reads.after for reads in table.reads.values()), default=0)
     column, is_running = table.partition_column, self_input(table) is not None
     if not (before or after or is_running):
-        return sorted(asked)
+        return sorted(partitions)
     existing = {*engine.dates(table.full_name, column)}
     for name in required(table):
         its = tables[name].partition_column
         existing |= {partition_of(column, day) for day in engine.dates(name, its)}
     if is_running:
-        return sorted({*asked, *(day for day in existing if day >= min(asked))})
-    near = {shifted(column, day, by) for day in asked for by in range(-after, before + 1)}
-    return sorted({*asked, *(existing & near)})
+        return sorted({*partitions, *(day for day in existing if day >= min(partitions))})
+    near = {shifted(column, day, by) for day in partitions for by in range(-after, before + 1)}
+    return sorted({*partitions, *(existing & near)})
 
 
 def compute(table: ContractTable, frames: Mapping[str, DataFrame], partitions: Sequence[dt.date]) -> DataFrame:

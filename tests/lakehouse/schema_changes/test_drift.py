@@ -9,6 +9,7 @@ import yaml
 
 from lakehouse.errors import RequestError
 from lakehouse.project import Lakehouse
+from lakehouse.schema_changes.findings import drift_report
 from lakehouse.schema_changes.proposal import as_yaml
 from tests.lakehouse.cli.conftest import sales_of
 from tests.lakehouse.schema_changes.drifted import COLUMNS, LAST, LATE, NEW, drifted_lake, drop, run_silver
@@ -74,6 +75,15 @@ def test_a_column_whose_name_cannot_be_declared_stays_rescued_and_the_proposal_s
     assert proposal["columns"] == []
     assert [(each["column"], each["rows"]) for each in proposal["stay_rescued"]] == [(name, 3) for name in names]
     assert all("has none of these in its name" in each["why"] for each in proposal["stay_rescued"])
+
+
+def test_a_few_values_that_cannot_be_read_are_no_drift_and_no_table_is_imported_for_them(tmp_path):
+    few = [*sales_of(NEW, 30), *sales_of(NEW, 1, InvoiceNo="one", Quantity="six")]
+    drop(tmp_path, f"{NEW}.csv", csv_bytes(few))
+    run_silver(tmp_path)
+    catalog = Lakehouse.open(tmp_path).catalog
+    assert catalog.rows("SELECT rules FROM silver.quarantine") == [{"rules": ["quantity:readable"]}]
+    assert drift_report(catalog, lambda: pytest.fail("imported")) == []
 
 
 def test_accepting_is_a_patch_and_says_which_days_the_next_run_restates(contracts, proposal):
