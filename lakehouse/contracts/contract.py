@@ -1,8 +1,8 @@
 """Contracts: a Pandera model per table, and what the rest of the project reads out of it.
 
 Belongs here: the base class, what a contract is written with (``column``, ``rule``) and the views on a model (columns,
-types, sources, custom rules, Arrow schema). What a rule means is for ``rule_compiler``, what is asked of a whole day for
-``partition_rules``. The contracts themselves stand in the files of their tables.
+types, sources, custom rules, Arrow schema). What a rule means is for ``rule_compiler``; what is asked of whole days is
+for ``partition_rules``. The contracts themselves stand in the files of their tables.
 """
 
 from __future__ import annotations
