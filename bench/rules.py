@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from bench.backfill import ROWS_PER_DAY, lines_of_day
 from lakehouse.contracts.contract import Contract, column, columns_of
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.bronze_rows import bronze_layout
@@ -65,7 +65,7 @@ def measured(rows: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def _publish(engine: SailEngine, terms: Terms, day: dt.date) -> None:
+def _publish(engine: SailEngine, terms: TableSpec, day: dt.date) -> None:
     frame = engine.read(f"bronze.{bronze.name}", Predicate("business_date", (day,)))
     result = publish_received(engine, terms, transactions.transform, frame, [day], run_id="bench")
     if result.held:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lakehouse.clock import Clock
     from lakehouse.corrections.quarantine import Quarantine
     from lakehouse.engines.base import Engine
+    from lakehouse.exports.contracts import Contracts
     from lakehouse.lineage.columns import ColumnLineage
     from lakehouse.lineage.row_trace import Trace
     from lakehouse.maintenance.operations import Maintenance
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from lakehouse.planning.landing_changes import NewFile
     from lakehouse.reconciliation.compare import Reconciliation
     from lakehouse.reconciliation.recompute import Recomputation
+    from lakehouse.rule_testing.profiling import Profile
+    from lakehouse.rule_testing.table_rules import TableRules
     from lakehouse.schema_changes.findings import DriftedColumn
     from lakehouse.tables.declarations import Table
 
@@ -148,6 +151,26 @@ class Lakehouse:
 
         return Maintenance(self)
 
+    @property
+    def contracts(self) -> Contracts:
+        """Its contracts: listed, exported, and extended by columns that came undeclared."""
+        from lakehouse.exports.contracts import Contracts
+
+        return Contracts(self.catalog, lambda: self.tables)
+
+    @property
+    def rules(self) -> TableRules:
+        """The rules of its tables, for tests of what they catch and of what a changed contract would do."""
+        from lakehouse.rule_testing.table_rules import TableRules
+
+        return TableRules(self.engine, self.tables)
+
+    def profile(
+        self, table: str, *, day: dt.date | None = None, last: int = 30, report: Callable[[str], None] = lambda _: None
+    ) -> Profile:
+        """Return what the published rows of a table are like, and the rules that they would bear."""
+        return self.rules.profile(table, day=day, last=last, report=report)
+
     @cached_property
     def tables(self) -> Mapping[str, Table]:
         """What it holds, by full name."""
@@ -232,12 +255,11 @@ class Lakehouse:
         from lakehouse.catalog.landing_state import landing_state
         from lakehouse.catalog.ledger_views import held_days
         from lakehouse.catalog.table_states import table_states
-        from lakehouse.schema_changes.findings import drifted
 
         lake = self.catalog
         held = held_days(lake)
         landing = landing_state(self.settings, lake, self.source_names)
-        return LakeStatus(table_states(lake, held), held, landing, drifted(lake))
+        return LakeStatus(table_states(lake, held), held, landing, self.contracts.drift())
 
     def reconcile(self, *, strict: bool = False, progress: Callable[[str], None] = lambda _: None) -> Reconciliation:
         """Recount the lake from its tables: files, bronze, silver, quarantine, ledger and gold must agree.

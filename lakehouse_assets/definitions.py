@@ -15,7 +15,7 @@ from lakehouse.orchestration.maintenance_jobs import maintenance_jobs, maintenan
 from lakehouse.orchestration.partitions import Calendars
 from lakehouse.settings import Settings
 from lakehouse.tables import registry
-from lakehouse.tables.declarations import BronzeTable, ContractTable, SideTable, Table
+from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Table
 from resources.lakehouse import Lakehouse
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor
@@ -66,7 +66,7 @@ def build_defs(settings: Settings, tables: Sequence[Table] | None = None) -> dg.
             *[
                 assets.side_asset(table, derived, calendars, lineage)
                 for table in tables
-                if isinstance(table, SideTable)
+                if isinstance(table, ManagedTable)
             ],
         ],
         asset_checks=[assets.quarantine_check()],

@@ -7,6 +7,7 @@ import dagster as dg
 
 from lakehouse import clock
 from lakehouse.ingestion.staging import Source
+from lakehouse.orchestration.declared_columns import declared_columns
 from lakehouse.orchestration.landing_scan import dump_cursors, scan
 from lakehouse.orchestration.retries import failed, interrupted
 from resources.lakehouse import Lakehouse
@@ -33,6 +34,7 @@ def landing_sensor(sources: Sequence[Source], jobs: Sequence[Any]) -> dg.SensorD
         requests = [
             *interrupted(lakehouse.settings, sources, context.instance, alone=False),
             *failed(sources, context.instance, clock.now()),
+            *declared_columns(lakehouse.settings, sources),
             *found.requests,
         ]
         return dg.SensorResult(

@@ -16,7 +16,7 @@ import pyspark.sql.types as T  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.base import Engine
@@ -54,7 +54,7 @@ class Members(Contract):
     business_date: T.DateType = history_column("business_date")
 
 
-TERMS = Terms(
+TERMS = TableSpec(
     "gold.dim_members", Members, Policy(("member", "valid_from")), "business_date", "Members.", partitioned=False
 )
 _TIME = pa.timestamp("us", tz="UTC")

@@ -1,24 +1,20 @@
 """`lakehouse contract`: the contracts of the tables.
 
-Belongs here: the group of commands, and those that show contracts. What is said of one, and in which words, is
-``contract_pages``'; what columns that drifted add to a contract, ``drift``'s.
+Belongs here: the group of commands, and those that show contracts. Those about columns that drifted are in ``drift``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from lakehouse.cli import console
-from lakehouse.cli.console import CommandError, JsonFlag, out, print_json, table
+from lakehouse.cli.console import JsonFlag, out, print_json, table
 from lakehouse.cli.drift import accept_columns, propose_columns
 from lakehouse.project import Lakehouse
-
-if TYPE_CHECKING:
-    from lakehouse.tables.declarations import ContractTable
 
 app = console.group("Look at the contracts of tables, and take up what files bring that no contract has yet.")
 
@@ -36,12 +32,7 @@ def show(
 
     * `lakehouse contract show silver.transactions`
     """
-    from lakehouse.exports.odcs import described
-
-    tables = contract_tables()
-    if name not in tables:
-        raise CommandError(f"{name} has no contract; these have: {', '.join(tables)}")
-    about = described(tables[name])
+    about = Lakehouse.open().contracts.describe(name)
     if as_json:
         print_json(about)
         return
@@ -75,33 +66,11 @@ def export(
     * `lakehouse contract export`
     * `lakehouse contract export --out build/contracts`
     """
-    from lakehouse.exports.odcs import metrics_page
-
-    files = exported()
+    contracts = Lakehouse.open().contracts
+    files = contracts.files()
     out_folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (out_folder / name).write_text(text, encoding="utf-8")
     metrics = out_folder.resolve().with_name("metrics.md")
-    metrics.write_text(metrics_page(contract_tables().values(), folder=out_folder.resolve().name), encoding="utf-8")
+    metrics.write_text(contracts.metrics_page(out_folder.resolve().name), encoding="utf-8")
     out().print(f"{len(files)} files in {escape(str(out_folder))}, and metrics.md beside it", soft_wrap=True)
-
-
-def exported() -> dict[str, str]:
-    """Return the files of an export by name."""
-    import yaml
-
-    from lakehouse.exports.odcs import index, odcs, page
-
-    tables = contract_tables()
-    files = {"README.md": index(tables.values())}
-    for name, made in tables.items():
-        files[f"{name}.md"] = page(made)
-        files[f"{name}.odcs.yaml"] = yaml.safe_dump(odcs(made), sort_keys=False, allow_unicode=True, width=120)
-    return files
-
-
-def contract_tables() -> dict[str, ContractTable]:
-    """Return the tables that have a contract, by name."""
-    from lakehouse.tables.declarations import ContractTable
-
-    return {name: made for name, made in Lakehouse.open().tables.items() if isinstance(made, ContractTable)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from lakehouse.cli.console import CommandError, JsonFlag, err, number, out, print_json, span, table
+from lakehouse.cli.console import JsonFlag, err, number, out, print_json, span, table
 from lakehouse.cli.rules import a_day
 from lakehouse.project import Lakehouse
 from lakehouse.text import cell
@@ -30,14 +30,7 @@ def profile(
     Bounds are set half as far again as what was seen, and rounded outward. A proposal says what was, not what must be.
     """
     with err().status("starting the engine") as status:  # shown on a terminal only
-        from lakehouse.rule_testing.profiling import profile as profiled
-        from lakehouse.tables.declarations import ContractTable
-
-        lake = Lakehouse.open()
-        tables = {made.full_name: made for made in lake.tables.values() if isinstance(made, ContractTable)}
-        if name not in tables:
-            raise CommandError(f"there is no table {name} with a contract; there are {', '.join(tables)}")
-        found = profiled(lake.engine, tables[name].terms, day=a_day(day), last=last, report=status.update)
+        found = Lakehouse.open().profile(name, day=a_day(day), last=last, report=status.update)
     if as_json:
         print_json(found)
     else:

@@ -1,8 +1,8 @@
 """Contracts: a Pandera model per table, and what the rest of the project reads out of it.
 
 Belongs here: the base class, what a contract is written with (``column``, ``rule``) and the views on a model (columns,
-types, sources, custom rules, Arrow schema). What a rule means is ``rules``'; what is asked of a whole day,
-``day_rules``'; the contracts themselves stand in the files of their tables.
+types, sources, custom rules, Arrow schema). What a rule means is for ``rule_compiler``; what is asked of whole days is
+for ``partition_rules``. The contracts themselves stand in the files of their tables.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Contract(pa.DataFrameModel):  # type: ignore[misc]  # Pandera is not typed
     module's is the table's description.
 
     Attributes:
-        day_rules: what is asked of a whole day, see ``day_rules``.
+        day_rules: what is asked of a whole day, see ``partition_rules``.
         fresh_within: how soon a partition must follow the one before it; a table that is late is marked in the UI.
     """
 
@@ -59,6 +59,7 @@ class Contract(pa.DataFrameModel):  # type: ignore[misc]  # Pandera is not typed
 def column(
     description: str,
     *,
+    formula: str | None = None,
     unit: str | None = None,
     source: str | None = None,
     nullable: bool = False,
@@ -70,6 +71,7 @@ def column(
 
     Args:
         description: what the column means.
+        formula: how it is computed, in words, if it is a metric (see ``metrics``).
         unit: what a number counts or is measured in: ``GBP``, ``units``, ``days``. The UI and Delta show both as one.
         source: the column of the input table it is typed from (see ``casting.typed``); none if it is derived.
         nullable: whether a row may lack it.
@@ -84,7 +86,13 @@ def column(
     _known_action(when_broken or "reject")
     if references is not None and references.count(".") != 2:  # noqa: PLR2004 - layer, table, column
         raise ValueError(f"references={references!r} must be layer.table.column, such as silver.customers.customer_id")
-    metadata = {"unit": unit, "source": source, "when_broken": when_broken, "references": references}
+    metadata = {
+        "formula": formula,
+        "unit": unit,
+        "source": source,
+        "when_broken": when_broken,
+        "references": references,
+    }
     # Pandera takes a tuple for several arguments: of one value it would make a text, and of that its letters.
     checks = {name: list(value) if isinstance(value, tuple) else value for name, value in checks.items()}
     return pa.Field(nullable=nullable, description=description, metadata=metadata, **checks)
@@ -113,6 +121,7 @@ class ContractColumn:
         when_broken: what a broken check does.
         references: where its values must be found, if anywhere.
         unit: what a number counts or is measured in.
+        formula: how it is computed, in words, if it is a metric.
     """
 
     name: str
@@ -124,6 +133,7 @@ class ContractColumn:
     when_broken: Action = "reject"
     references: Reference | None = None
     unit: str | None = None
+    formula: str | None = None
 
     @property
     def meaning(self) -> str:
@@ -254,6 +264,7 @@ def columns_of(contract: type[Contract]) -> tuple[ContractColumn, ...]:
                 when_broken=about.get("when_broken") or "reject",
                 references=references,
                 unit=about.get("unit"),
+                formula=about.get("formula"),
             )
         )
     return tuple(columns)

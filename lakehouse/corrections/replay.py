@@ -19,7 +19,7 @@ from lakehouse.quarantine.decisions import DISCARD, Decision, RecordId, active_d
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.corrections.rows import QuarantinedRow
     from lakehouse.engines.base import Engine
     from lakehouse.tables.declarations import Table
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def revalidate(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     transform: Callable[[DataFrame], DataFrame],
     bronze: str,
     record_ids: Collection[RecordId],

@@ -58,7 +58,7 @@ def repeated_keys(table: str, key: Sequence[str], some: pa.Table) -> TableError:
     return TableError(f"{table}: keys ({', '.join(key)}) occur more than once in the rows to merge, such as {named}")
 
 
-def fitted(layout: TableLayout, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def conform(layout: TableLayout, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Bring batches to the table's columns, order and types, without loss.
 
     A column that the table has and the layout does not is null.
@@ -121,7 +121,7 @@ def _kind(type_: pa.DataType) -> object:
     return next((kind for kind in kinds if kind(type_)), type_.id)
 
 
-def fitted_frame(layout: TableLayout, schema: pa.Schema, frame: DataFrame) -> DataFrame:
+def conform_frame(layout: TableLayout, schema: pa.Schema, frame: DataFrame) -> DataFrame:
     """Do the same for a frame: what does not fit fails when the frame runs, and the error names the column."""
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
     from pyspark.sql.pandas.types import from_arrow_type, to_arrow_schema

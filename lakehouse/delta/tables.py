@@ -67,6 +67,11 @@ class DeltaTables:
         opened = self._look_at(table)
         return None if opened is None or not is_written(opened) else int(opened.version())
 
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the names of a table's columns; none if it was never written."""
+        opened = self._look_at(table)
+        return () if opened is None or not is_written(opened) else tuple(each.name for each in opened.schema().fields)
+
     def dates(self, table: str, column: str) -> list[dt.date]:
         """Return the dates by which a table is partitioned that have rows, sorted; none if it was never written."""
         opened = self._look_at(table)

@@ -66,6 +66,10 @@ class Engine(Protocol):
         """Return the table's newest version, or None where it does not exist."""
         ...
 
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the names of a table's columns; none if it was never written."""
+        ...
+
     def dates(self, table: str, column: str) -> list[dt.date]:
         """Return the dates by which a table is partitioned that have rows, sorted; none if it was never written."""
         ...

@@ -19,7 +19,7 @@ from lakehouse.delta.commits import commit_properties, has_happened
 from lakehouse.delta.compaction import rewrite
 from lakehouse.delta.maintenance import DeltaOperations
 from lakehouse.delta.model import TableError
-from lakehouse.delta.schema_enforcement import fitted, refuse_repeated_keys, with_gone
+from lakehouse.delta.schema_enforcement import conform, refuse_repeated_keys, with_gone
 from lakehouse.delta.tables import after_commit, table_schema
 from lakehouse.engines.connect_mode import switch_on
 from lakehouse.engines.sail_checkpoints import CheckpointsOnDemand
@@ -214,7 +214,7 @@ class SailEngine(DeltaOperations):
 
         opened = self._ready(layout)
         given, schema = with_gone(layout, table_schema(opened), gone)
-        rows = pa.Table.from_batches(fitted(given, schema, _stream(frame)), schema)
+        rows = pa.Table.from_batches(conform(given, schema, _stream(frame)), schema)
         refuse_repeated_keys(layout.name, rows, key)
         same = " AND ".join(f'(target."{name}" IS NOT DISTINCT FROM source."{name}")' for name in key)
         try:
@@ -284,7 +284,7 @@ def _write(
     from deltalake.exceptions import DeltaError
 
     schema = table_schema(opened)
-    source = _Source(fitted(layout, schema, batches))
+    source = _Source(conform(layout, schema, batches))
     try:
         write_deltalake(
             opened,

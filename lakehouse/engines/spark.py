@@ -20,7 +20,7 @@ from lakehouse.delta.commits import commits, has_happened
 from lakehouse.delta.data_files import SMALL_BYTES, TARGET_BYTES
 from lakehouse.delta.maintenance import DeltaOperations
 from lakehouse.delta.model import TableError
-from lakehouse.delta.schema_enforcement import fitted, fitted_frame, repeated_keys, with_gone
+from lakehouse.delta.schema_enforcement import conform, conform_frame, repeated_keys, with_gone
 from lakehouse.delta.tables import is_clustered, properties_of, table_schema
 from lakehouse.engines.spark_metrics import measured
 from lakehouse.engines.spark_session import open_session, spark_path
@@ -174,7 +174,7 @@ class SparkEngine(DeltaOperations):
 
         opened = self._ready(layout)
         given, schema = with_gone(layout, table_schema(opened), gone)
-        with _kept(fitted_frame(given, schema, self._framed(given, frame))) as rows:
+        with _kept(conform_frame(given, schema, self._framed(given, frame))) as rows:
             repeated = rows.groupBy(*key).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").drop("rows").limit(3)
             if (some := self.collect(repeated)).num_rows:
                 raise repeated_keys(layout.name, key, some)
@@ -250,13 +250,13 @@ class SparkEngine(DeltaOperations):
     def _framed(
         self, layout: TableLayout, rows: DataFrame | pa.Table | Sequence[Part], *, fit: bool = True
     ) -> DataFrame:
-        """Return rows as a frame; an Arrow table is fitted to the layout first, unless a gate takes other columns."""
+        """Return rows as a frame; an Arrow table conforms to the layout first, unless a gate takes other columns."""
         import pyarrow as pa
         from pyspark.sql.pandas.types import from_arrow_schema
 
         if isinstance(rows, pa.Table):
             if fit:
-                rows = pa.Table.from_batches(fitted(layout, layout.schema, iter(rows.to_batches())), layout.schema)
+                rows = pa.Table.from_batches(conform(layout, layout.schema, iter(rows.to_batches())), layout.schema)
             return self.session().createDataFrame(rows, from_arrow_schema(rows.schema))
         if not isinstance(rows, list | tuple):
             return rows
@@ -280,7 +280,7 @@ class SparkEngine(DeltaOperations):
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
         write_id, kept = _user_metadata(metadata)
-        ready = fitted_frame(layout, table_schema(opened), frame)
+        ready = conform_frame(layout, table_schema(opened), frame)
         if layout.partition_by:  # else every task would write a file of its own to every partition
             ready = ready.hint("rebalance", *[F.col(f"`{name}`") for name in layout.partition_by])
         writer = ready.write.format("delta").mode(mode).options(userMetadata=kept, **options)
@@ -407,4 +407,4 @@ def _stream_parts(batches: Batches) -> Batches:
     for batch in batches:
         for packed in batch.column("part").to_pylist():
             part, layout = pickle.loads(packed)  # noqa: S301 - our own driver's part
-            yield from fitted(layout, layout.schema, part())
+            yield from conform(layout, layout.schema, part())

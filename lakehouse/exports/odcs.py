@@ -1,7 +1,7 @@
 """A table's contract for readers outside this repository: as data, as a page, as an ODCS data contract.
 
 Belongs here: what is said of a contract, and in which words of Markdown or of the Open Data Contract Standard. What a
-rule means is ``quality``'s; the commands are in ``contract``.
+rule means is for ``contracts.rule_compiler``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts.contract import columns_of, day_rules_of, fresh_within_of
+from lakehouse.contracts.metrics import metrics_of
 from lakehouse.contracts.rule_compiler import every_rule
-from lakehouse_assets.gold._metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,7 +56,7 @@ def rules_of(table: ContractTable) -> list[RuleText]:
     return rows + [RuleText(rule.name, rule.when_broken, rule.reason) for rule in day_rules_of(contract)]
 
 
-def described(table: ContractTable) -> dict[str, Any]:
+def describe(table: ContractTable) -> dict[str, Any]:
     """Return a contract as data."""
     policy = table.terms.policy
     return {
@@ -103,7 +104,7 @@ def _fresh_within_hours(table: ContractTable) -> int | None:
 
 def page(table: ContractTable) -> str:
     """Return a contract as a page of Markdown."""
-    about = described(table)
+    about, file = describe(table), "/".join(Path(table.file).parts[-3:])
     facts = [
         ("key", _code(about["key"])),
         ("partition", _code([about["partition"]])),
@@ -135,7 +136,7 @@ def page(table: ContractTable) -> str:
             _ACTIONS if table.layer == "silver" else _DERIVED_ACTIONS,
             _markdown(("rule", "when broken", "what must hold"), rules),
             "A partition is held when " + ", or ".join(about["held_when"]) + ".",
-            f"Made by `lakehouse contract export` from `lakehouse_assets/{table.layer}/{table.name}.py`.\n",
+            f"Made by `lakehouse contract export` from `{file}`.\n",
         ]
     )
 
@@ -163,21 +164,23 @@ def metrics_page(tables: Iterable[ContractTable], folder: str) -> str:
         tables: all tables.
         folder: where the pages of the tables are, from this one.
     """
-    places: dict[str, list[str]] = {name: [] for name in METRICS}
-    for table in tables:
+    gold = [table for table in tables if table.layer == "gold"]
+    metrics = metrics_of(table.terms.contract for table in gold)
+    places: dict[str, list[str]] = {metric.name: [] for metric in metrics}
+    for table in gold:
         link = f"[{table.name}]({folder}/{table.full_name}.md)"
-        for column in columns_of(table.terms.contract) if table.layer == "gold" else ():
+        for column in columns_of(table.terms.contract):
             places.get(column.name, []).append(link)
     lines = [
-        (_code([metric.name]), metric.unit, metric.definition, _code([metric.formula]), ", ".join(places[name]))
-        for name, metric in METRICS.items()
+        (_code([each.name]), each.unit, each.definition, _code([each.formula]), ", ".join(places[each.name]))
+        for each in metrics
     ]
     return "\n\n".join(
         [
             "# Metrics",
             _METRICS,
             _markdown(("metric", "unit", "what it is", "formula", "tables"), lines),
-            "Made by `lakehouse contract export` from `lakehouse_assets/gold/_metrics.py`.\n",
+            "Made by `lakehouse contract export` from the contracts of gold.\n",
         ]
     )
 

@@ -13,8 +13,8 @@ The protocol of a batch, with number N, one batch at a time per source:
 After a crash the manifest is still there and the tokens say how far the batch came: what was appended is registered
 and its dates are reported again; what was not is forgotten, for the files are simply listed again.
 
-A refill, rows appended again because a column has been declared whose values were rescued, is asked for in the manifest
-and is done first, in batches of the same protocol.
+When a declaration has columns that bronze's table has not, their rescued values are moved into them first. The manifest
+names the columns and the days before anything is appended; the rows are appended again in batches of the same protocol.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import clock
 from lakehouse.delta.model import Token
 from lakehouse.delta.predicates import Predicate
+from lakehouse.delta.system_tables import FILES
 from lakehouse.engines.factory import engine_of
-from lakehouse.ingestion.bronze_rows import FileRows, SupersededMark, bronze_layout
+from lakehouse.ingestion.bronze_rows import METADATA, FileRows, SupersededMark, bronze_layout
 from lakehouse.ingestion.calendar_start import hold_first_day
-from lakehouse.ingestion.column_backfill import FileRefill, files_to_refill, groups, refilled_rows
+from lakehouse.ingestion.column_backfill import FileRefill, files_to_refill, find_refill, groups, refilled_rows
 from lakehouse.ingestion.file_registry import WITHOUT_ROWS, KnownFiles, known_files, register
 from lakehouse.ingestion.manifest import BatchManifest, Manifest, ManifestFile, Refill
 from lakehouse.ingestion.schema_drift import drift_in, drift_text
@@ -143,7 +144,7 @@ class Ingestion:
         """
         hold_first_day(self.root, self.earliest)
         result = Ingested(dates=self._recover())
-        self._refill(result, run_id)
+        self._fill_new_columns(result, run_id)
         number = self._last_number() + 1  # taken before looking: a batch of another run since then is a conflict
         known = known_files(self.engine, self.source.name, landing_dates)
         listed = [
@@ -191,6 +192,24 @@ class Ingestion:
     def confirm(self) -> None:
         """Forget the manifest: every date it names has been reported."""
         self._manifest.remove()
+
+    def new_columns(self) -> list[str]:
+        """Return the declared columns that bronze's table, if there is one, does not have yet. It costs no query."""
+        there = {name.casefold() for name in self.engine.columns(self._bronze)}
+        own = [name for name in self.source.format.schema.names if name not in {added for added, *_ in METADATA}]
+        return [name for name in own if there and name.casefold() not in there]
+
+    def last_landing_date(self) -> dt.date | None:
+        """Return the newest landing date of the source's files that were taken in."""
+        from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+        if self.engine.version(FILES.name) is None:
+            return None
+        own = self.engine.read(FILES.name).where(F.col("data_source") == self.source.name)
+        last: list[dt.date | None] = self.engine.collect(own.agg(F.max("landing_date").alias("last")))[
+            "last"
+        ].to_pylist()
+        return last[0]
 
     def interrupted(self) -> Manifest | None:
         """Return the batches whose dates may not have been reported yet."""
@@ -326,20 +345,32 @@ class Ingestion:
         refill = manifest.refill if manifest else None
         self._manifest.write(run_id, [*(other for other in earlier if self._appended(other)), batch], refill)
 
-    def ask_for_refill(self, refill: Refill, asked_by: str) -> None:
-        """Have the next run move rescued values into columns that are declared by then, and report the days."""
-        manifest = self.interrupted()
-        self._manifest.write(asked_by, manifest.batches if manifest else [], refill)
+    def _fill_new_columns(self, result: Ingested, run_id: str) -> None:
+        """Give bronze the columns that have been declared, with the values that were rescued before they were.
 
-    def _refill(self, result: Ingested, run_id: str) -> None:
-        """Do what a refill is asked for; what of it a crashed run has done is not found again."""
+        What a crashed run has done of it is not found again, and what it has not is in the manifest.
+        """
         manifest = self.interrupted()
-        refill = manifest.refill if manifest else None
-        declared = bronze_layout(self.source).schema.names
-        if refill is None or not set(refill.columns) <= set(declared):  # asked for, and then never declared
-            return
+        refill = self._declared(manifest.refill) if manifest and manifest.refill else None
+        new = self.new_columns()
+        if new and not set(new) <= set(refill.columns if refill else ()):
+            refill = _together(refill, find_refill(self.engine, self.source, new))
+            if refill is not None:
+                self._manifest.write(run_id, manifest.batches if manifest else [], refill)
+        if refill is not None:
+            self._refill(refill, result, run_id)
+        if self.new_columns():  # silver will read them
+            self.engine.append(bronze_layout(self.source), bronze_layout(self.source).schema.empty_table())
+
+    def _declared(self, refill: Refill) -> Refill | None:
+        """Return a refill without the columns that are declared no more, or None where none is left."""
+        columns = [name for name in refill.columns if name in bronze_layout(self.source).schema.names]
+        return replace(refill, columns=columns) if columns else None
+
+    def _refill(self, refill: Refill, result: Ingested, run_id: str) -> None:
         rows, files = 0, set()
-        for group in groups(files_to_refill(self.engine, self.source, refill), _REFILLED_ROWS):
+        found = files_to_refill(self.engine, self.source, refill.columns, refill.business_dates)
+        for group in groups(found, _REFILLED_ROWS):
             number, now = self._last_number() + 1, clock.now()
             table = refilled_rows(self.engine, self.source, group, refill.columns, number, now)
             if table.num_rows:
@@ -347,8 +378,6 @@ class Ingestion:
                 self._append(batch, table, result, run_id)
                 rows += table.num_rows
                 files |= {file["source_file"] for file in batch.files}
-        if set(refill.columns) - set(self.engine.read(self._bronze).columns):  # silver will read them
-            self.engine.append(bronze_layout(self.source), bronze_layout(self.source).schema.empty_table())
         result.dates |= set(refill.business_dates)
         result.notes.append(
             f"{rows} rows of {len(files)} files appended again, with rescued values in {', '.join(refill.columns)}"
@@ -387,6 +416,17 @@ class Ingestion:
         """Return how many rows bronze holds for some days, of every file version, as its log counts them."""
         counts = self.engine.row_counts(self._bronze, "business_date")
         return {day: counts[day] for day in days if counts.get(day)}
+
+
+def _together(first: Refill | None, second: Refill | None) -> Refill | None:
+    """Return one refill of the columns and days of two."""
+    if first is None or second is None:
+        return first or second
+    return Refill(
+        [*dict.fromkeys([*first.columns, *second.columns])],
+        sorted({*first.business_dates, *second.business_dates}),
+        min(first.landing_date, second.landing_date),
+    )
 
 
 def _forget(staged: StagedFile) -> None:

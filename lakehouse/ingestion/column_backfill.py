@@ -1,13 +1,16 @@
-"""Refilling: values that were rescued before their column was declared, moved into the column.
+"""Column backfill: values that were rescued before their column was declared, moved into the column.
 
-Belongs here: which rows of bronze still have such values, and what becomes of such a row. Bronze is append-only: the
-rows are appended again, whole days of a file at a time, and as the newest batch of the file they replace the old ones.
-When that happens and how it survives a crash is ``ingestion``'s matter.
+Belongs here: which rows of bronze have such values, and what becomes of such a row. Bronze is append-only: the rows are
+appended again, whole days of a file at a time, and as the newest batch of the file they replace the old ones. When that
+happens and how it survives a crash is for ``batches``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import json
+import operator
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ import pyarrow.compute as pc
 
 from lakehouse.delta.predicates import Predicate
 from lakehouse.ingestion.bronze_rows import SUPERSEDED, bronze_layout
+from lakehouse.ingestion.manifest import Refill
 from lakehouse.ingestion.schema_drift import same_column
 from lakehouse.landing.reader.rescued import decode_object, rescued_text, value_text
 
@@ -26,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import msgspec
+    from pyspark.sql import Column
 
     from lakehouse.engines.base import Engine
-    from lakehouse.ingestion.manifest import Refill
     from lakehouse.ingestion.staging import Source
 
 
@@ -47,22 +51,55 @@ class FileRefill:
     rows: int
 
 
-def files_to_refill(engine: Engine, source: Source, refill: Refill) -> list[FileRefill]:
-    """Return the files whose current rows may hold rescued values, on the refill's days."""
+def find_refill(engine: Engine, source: Source, columns: Sequence[str]) -> Refill | None:
+    """Return the days on which current rows hold rescued values of some columns; None where no row does."""
+    bronze = engine.read(bronze_layout(source).name)
+    rescued = engine.collect(bronze.where(_holds(source, columns)).select("business_date").distinct())
+    days = rescued["business_date"].to_pylist()
+    files = files_to_refill(engine, source, columns, days) if days else []
+    if not files:
+        return None
+    found = {day for file in files for day in file.batches}
+    return Refill(columns, sorted(found), min(file.landing_date for file in files))
+
+
+def _holds(source: Source, columns: Sequence[str]) -> Column:
+    """Return whether a row's rescued data has one of some columns; a key within a value counts, too."""
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-    bronze = engine.read(bronze_layout(source).name, Predicate("business_date", tuple(refill.business_dates)))
+    rescued, same = F.col("rescued_data"), same_column(source.format)
+    if same is str:
+        keys = [rescued.contains(_key(name)) for name in columns]
+    elif all(name.isascii() for name in columns):
+        keys = [F.lower(rescued).contains(_key(name).lower()) for name in columns]
+    else:  # an engine's lower case is not what names have in common
+        keys = [rescued.isNotNull()]
+    return F.coalesce(functools.reduce(operator.or_, keys), F.lit(False))  # noqa: FBT003 - a literal
+
+
+def _key(name: str) -> str:
+    """Return a column's name as ``rescued_text`` writes it."""
+    return f"{json.dumps(name, ensure_ascii=False)}:"
+
+
+def files_to_refill(
+    engine: Engine, source: Source, columns: Sequence[str], days: Sequence[dt.date]
+) -> list[FileRefill]:
+    """Return the files whose current rows hold rescued values of some columns, on some days."""
+    from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
+
+    bronze = engine.read(bronze_layout(source).name, Predicate("business_date", tuple(days)))
     reason = F.coalesce(F.col("reject_reason"), F.lit(""))
     kind = F.when(reason.startswith(SUPERSEDED), "mark").when(reason.startswith("file:"), "refusal").otherwise("row")
     of_version = ("business_date", "source_file", "landing_date", "batch_id", "source_version")
     counted = bronze.groupBy(*of_version, kind.alias("kind")).agg(
-        F.count(F.lit(1)).alias("rows"), F.count("rescued_data").alias("rescued")
+        F.count(F.lit(1)).alias("rows"), F.count(F.when(_holds(source, columns), 1)).alias("rescued")
     )
-    days: dict[tuple[str, dt.date], list[Mapping[str, Any]]] = defaultdict(list)
+    by_day: dict[tuple[str, dt.date], list[Mapping[str, Any]]] = defaultdict(list)
     for version in engine.collect(counted).to_pylist():
-        days[version["source_file"], version["business_date"]].append(version)
+        by_day[version["source_file"], version["business_date"]].append(version)
     found: dict[str, FileRefill] = {}
-    for (file, day), versions in sorted(days.items()):
+    for (file, day), versions in sorted(by_day.items()):
         standing = _standing(versions)
         if any(version["rescued"] for version in standing):
             before = found.get(file)

@@ -32,8 +32,8 @@ class Refill:
 
     Attributes:
         columns: their names.
-        business_dates: days to report whatever is found there: those whose rows had such values when it was asked for.
-        landing_date: of one of the files; a run of its day does the work.
+        business_dates: days to report whatever is found there: those whose rows had such values when it began.
+        landing_date: of one of the files; a run of its day completes the work.
     """
 
     columns: Sequence[str]

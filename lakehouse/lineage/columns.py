@@ -19,7 +19,7 @@ from lakehouse.errors import RequestError
 from lakehouse.ingestion.bronze_rows import bronze_layout
 from lakehouse.lineage.plan_walker import ColumnOrigin, LineageError, TableColumn, trace_function
 from lakehouse.publication.validation import judge_received
-from lakehouse.tables.declarations import BronzeTable, ContractTable, SideTable, Table
+from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -108,7 +108,7 @@ class Lineage:
         table = self._table(name)
         if isinstance(table, BronzeTable):
             return _received(table)
-        if isinstance(table, SideTable):
+        if isinstance(table, ManagedTable):
             return dict.fromkeys(table.layout.schema.names, frozenset())
         assert isinstance(table, ContractTable)  # noqa: S101 - for the type checker: there are no others
         if name not in self._made:
@@ -222,7 +222,7 @@ class Lineage:
         if isinstance(table, ContractTable):
             return spark_schema(table.terms.contract)
         layout = bronze_layout(table.source) if isinstance(table, BronzeTable) else None
-        if isinstance(table, SideTable):
+        if isinstance(table, ManagedTable):
             layout = table.layout
         assert layout is not None  # noqa: S101 - for the type checker: there are no others
         return from_arrow_schema(layout.schema, prefer_timestamp_ntz=True)

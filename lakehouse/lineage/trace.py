@@ -17,10 +17,10 @@ from lakehouse.errors import RequestError
 from lakehouse.lineage.records import RecordFinder
 from lakehouse.lineage.row_trace import RowTrace, Trace, key_of, partitions_of
 from lakehouse.lineage.verification import TraceVerifier
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.reconciliation.recompute import Recomputation
-from lakehouse.tables.declarations import ContractTable, HistoryTable
-from lakehouse.tables.inputs import is_wide, own_parameter, reads_of
+from lakehouse.tables.declarations import ContractTable, Scd2Table
+from lakehouse.tables.inputs import is_wide, reads_of, self_input
 from lakehouse.text import cell
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Tracer:
             source = self.recomputation.tables[table.inputs[parameter]]
             if source is table:  # what a balance was before is behind it by the rows that it was made from
                 continue
-            columns = fitted(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
+            columns = to_contract(frame, source.terms.contract) if isinstance(source, ContractTable) else frame
             found = _sorted(source, self.recomputation.engine.collect(columns))
             if reads_of(table, parameter).whole and not shared[parameter] and found.num_rows:
                 inputs[parameter] = RowTrace(source, found, not_traceable_reason=_read_whole(table))
@@ -156,7 +156,7 @@ class Tracer:
         from pyspark.sql import functions as F  # noqa: N812
 
         frames = self.recomputation.inputs(table, partitions) or {}
-        if own_parameter(table):
+        if self_input(table):
             for parameter, name in table.inputs.items():
                 column = self.recomputation.tables[name].partition_column
                 if column == table.partition_column and not reads_of(table, parameter).whole:
@@ -178,7 +178,7 @@ class Tracer:
             parameter: self.recomputation.semi_joined(frame, rows, shared[parameter]) if shared[parameter] else frame
             for parameter, frame in whole.items()
         }
-        if isinstance(table, HistoryTable):
+        if isinstance(table, Scd2Table):
             key = table.history.natural_key
             for parameter, name in table.inputs.items():
                 if time := table.history.sightings.get(name):
@@ -192,9 +192,9 @@ class Tracer:
     ) -> bool:
         """Whether the function makes of the narrowed inputs exactly what it makes for these rows of the whole ones."""
         expected = self.recomputation.matching(
-            fitted(table.transform(**whole), table.terms.contract), rows, key_of(table)
+            to_contract(table.transform(**whole), table.terms.contract), rows, key_of(table)
         )
-        made = fitted(table.transform(**narrow), table.terms.contract)
+        made = to_contract(table.transform(**narrow), table.terms.contract)
         if is_wide(table):  # it may make rows of other partitions, too, or other versions of a member
             return _counted(self.recomputation.matching(made, rows, key_of(table))) == _counted(expected)
         return _counted(self.recomputation.engine.collect(made)) == _counted(expected)
@@ -214,13 +214,13 @@ class Tracer:
         wide = [
             parameter
             for parameter in whole
-            if (parameter in table.reads or own_parameter(table))
-            and not isinstance(self.recomputation.tables[table.inputs[parameter]], HistoryTable)
+            if (parameter in table.reads or self_input(table))
+            and not isinstance(self.recomputation.tables[table.inputs[parameter]], Scd2Table)
         ]
         is_narrow = all(usual[parameter] for parameter in wide)
         if is_narrow:
             yield usual, False
-        if own_parameter(table):
+        if self_input(table):
             yield usual, True
             return
         names = [name for parameter in wide for name in whole[parameter].columns if name in rows.column_names]
@@ -245,12 +245,12 @@ class Tracer:
     def _named_by(self, table: ContractTable, parameter: str, columns: Collection[str]) -> tuple[str, ...]:
         """Return the columns by which a row names those it is made from, of the columns that they share."""
         source, key = self.recomputation.tables[table.inputs[parameter]], key_of(table)
-        if isinstance(table, HistoryTable):
+        if isinstance(table, Scd2Table):
             key = [table.history.natural_key]
-        elif isinstance(source, HistoryTable):
+        elif isinstance(source, Scd2Table):
             history = source.history
             key = [history.surrogate_key if history.surrogate_key in columns else history.natural_key]
-        elif parameter in table.reads or own_parameter(table):
+        elif parameter in table.reads or self_input(table):
             key = [name for name in key if name != table.partition_column]
         return tuple(name for name in key if name in columns)
 

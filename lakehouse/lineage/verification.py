@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.contracts.row_outcome import OUTCOME, POINTERS, PUBLISHED
 from lakehouse.lineage.records import RECORD, RecordFinder
 from lakehouse.lineage.row_trace import CellDifference, CellTrace, RowTrace, key_of, partitions_of
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.tables.declarations import ContractTable
-from lakehouse.tables.inputs import is_wide, own_parameter
+from lakehouse.tables.inputs import is_wide, self_input
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -100,7 +100,7 @@ class TraceVerifier:
         assert isinstance(table, ContractTable)  # noqa: S101 - for the type checker; others have nothing to compute
 
         def outcome(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
-            computed = fitted(table.transform(**self._beginning(table), **inputs), table.terms.contract)
+            computed = to_contract(table.transform(**self._beginning(table), **inputs), table.terms.contract)
             if is_wide(table):
                 computed = self.recomputation.semi_joined(computed, trace.rows, key_of(table))
             measures = [
@@ -155,11 +155,11 @@ class TraceVerifier:
         if trace.records is not None:
             days = partitions_of(table, trace.rows)
             validated = self.recomputation.validated(table, days, self._records(table, trace), POINTERS)
-            return fitted(validated.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract)
+            return to_contract(validated.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract)
         frames = {name: self._computed(each) for name, each in trace.inputs.items()}
-        return fitted(table.transform(**self._beginning(table), **frames), table.terms.contract)
+        return to_contract(table.transform(**self._beginning(table), **frames), table.terms.contract)
 
     def _beginning(self, table: ContractTable) -> dict[str, DataFrame]:
         """Return what a balance begins with, by the parameter of its function: no rows."""
-        parameter = own_parameter(table)
+        parameter = self_input(table)
         return {parameter: self.recomputation.no_rows(table)} if parameter else {}

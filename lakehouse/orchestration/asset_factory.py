@@ -27,8 +27,8 @@ from lakehouse.orchestration.partitions import Calendars, mapping
 from lakehouse.publication.publish import Publication, publish_derived, publish_received, slices, unreported
 from lakehouse.publication.scd2 import publish_histories
 from lakehouse.quarantine.table import unaccounted
-from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable, SideTable, Table, pool_of
-from lakehouse.tables.inputs import awaited, computed, load, reach, required, sizes, waits_for_all
+from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Scd2Table, Table, pool_of
+from lakehouse.tables.inputs import affected_partitions, compute, gating_inputs, load, required, sizes, waits_for_all
 
 AUDIT = "audit"
 """The blocking check of silver and gold tables: the verdict on a partition before it was committed."""
@@ -156,7 +156,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                 publication = publish_received(
                     engine, table.terms, table.transform, bronze, partitions, run_id=run_id, report=context.log.info
                 )
-            elif isinstance(table, HistoryTable):
+            elif isinstance(table, Scd2Table):
                 publication = publish_histories(
                     engine,
                     table.terms,
@@ -167,11 +167,13 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
                     report=context.log.info,
                 )
             else:
-                partitions = reach(engine, tables, table, sorted({*partitions, *_left_unreported(context, table)}))
+                partitions = affected_partitions(
+                    engine, tables, table, sorted({*partitions, *_left_unreported(context, table)})
+                )
                 publication, parts = Publication(), [*slices(sizes(engine, tables, table, partitions))]
                 for part in parts:
                     frames = inputs if inputs and len(parts) == 1 else load(engine, tables, table, part)
-                    frame = computed(table, frames, part)
+                    frame = compute(table, frames, part)
                     publication.extend(
                         publish_derived(engine, table.terms, frame, part, run_id=run_id, report=context.log.info)
                     )
@@ -203,7 +205,7 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
         if table.reads
         else [],
         automation_condition=promote(
-            [asset_key(name) for name in awaited(table)],
+            [asset_key(name) for name in gating_inputs(table)],
             all_of_them=waits_for_all(table, columns),
             gated=any(columns[name] != table.partition_column for name in required(table)),
         ),
@@ -238,7 +240,7 @@ def daily_job(source: BronzeTable, tables: Sequence[ContractTable]) -> Any:
 
 
 def side_asset(
-    table: SideTable, tables: Sequence[ContractTable], calendars: Calendars, lineage: Lineage
+    table: ManagedTable, tables: Sequence[ContractTable], calendars: Calendars, lineage: Lineage
 ) -> dg.AssetSpec:
     """Return the asset of a table that the runs of its layer's other tables write and report, from the same inputs."""
     inputs = {name for other in tables if other.layer == table.layer for name in other.inputs.values()}
@@ -310,7 +312,7 @@ def _report_published(
     which something else may hold now; what is made of the run's own days follows in the run.
     """
     key, own = asset_key(table.full_name), [dt.date.fromisoformat(day) for day in context.partition_keys]
-    if isinstance(table, HistoryTable):
+    if isinstance(table, Scd2Table):
         days = {*publication.affected, *(day for day in own if day not in publication.held)}
     else:
         same = publication.unchanged.intersection(own)

@@ -20,7 +20,7 @@ from lakehouse.ingestion.bronze_rows import METADATA, bronze_layout
 from lakehouse.ingestion.schema_drift import drift_in
 from lakehouse.lineage.columns import Lineage
 from lakehouse.lineage.plan_walker import LineageError
-from lakehouse.tables.declarations import BronzeTable, ContractTable, SideTable, Table
+from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,7 @@ def definition_metadata(table: Table, lineage: Lineage) -> dict[str, Any]:
         columns = columns_of(table.terms.contract)
         metadata["dagster/column_schema"] = _contract_columns(columns, table.terms.policy.key)
         metadata |= {"rules_version": table.terms.rules_version, "rules": _rules(table)}
-    elif isinstance(table, SideTable):
+    elif isinstance(table, ManagedTable):
         metadata["dagster/column_schema"] = arrow_columns(table.layout.schema)
     elif isinstance(table, BronzeTable):
         metadata["dagster/column_schema"] = arrow_columns(

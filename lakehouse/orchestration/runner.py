@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lakehouse.errors import LakehouseError
+from lakehouse.orchestration.declared_columns import declared_columns
 from lakehouse.orchestration.instance.conditions import Conditions
 from lakehouse.orchestration.landing_requests import LandingRequest
 from lakehouse.orchestration.landing_scan import dump_cursors, scan
@@ -129,6 +130,8 @@ def run_until_idle(
     if cursors.get(_AUTOMATION_CURSOR) is None:  # what happens before its first look is invisible to automation
         _automate(runner, cursors)
     for request in interrupted(settings, sources, instance, alone=True):
+        runner.run_job(request)
+    for request in declared_columns(settings, sources):
         runner.run_job(request)
     _resume_pending(runner, cursors)
     settled = -1  # whatever an earlier call has left is run, too, once what has landed is taken in

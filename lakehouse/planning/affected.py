@@ -14,8 +14,8 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from lakehouse.tables.calendars import partition_of, shifted
-from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable, SideTable
-from lakehouse.tables.inputs import reach
+from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Scd2Table
+from lakehouse.tables.inputs import affected_partitions
 
 if TYPE_CHECKING:
     from lakehouse.engines.base import Engine
@@ -55,11 +55,11 @@ def affected_tables(
             for read in (found[each] for each in table.inputs.values() if each in found and each != name):
                 days |= _fed(tables[read.table].partition_column, table.partition_column, read.partitions)
                 dimensions.update(read.with_members_of)
-            if days and isinstance(table, HistoryTable):
+            if days and isinstance(table, Scd2Table):
                 dimensions.add(name)
             if days:
-                days = {*reach(engine, tables, table, sorted(days))}
-        elif isinstance(table, SideTable):
+                days = {*affected_partitions(engine, tables, table, sorted(days))}
+        elif isinstance(table, ManagedTable):
             beside = (each for each in found.values() if tables[each.table].layer == table.layer)
             days.update(day for each in beside for day in each.partitions)
         if days or dimensions:
@@ -74,7 +74,7 @@ def in_order(tables: Iterable[Table]) -> list[Table]:
     for name, table in by_name.items():
         if isinstance(table, ContractTable):
             behind[name] = {*table.inputs.values()} - {name}
-        elif isinstance(table, SideTable):
+        elif isinstance(table, ManagedTable):
             behind[name] = {
                 other.full_name
                 for other in by_name.values()

@@ -10,7 +10,7 @@ from lakehouse.catalog.ledger_views import newest_entries
 from lakehouse.errors import RequestError
 from lakehouse.reconciliation.strict import differing_tallies
 from lakehouse.tables.calendars import partition_of
-from lakehouse.tables.declarations import ContractTable, SideTable
+from lakehouse.tables.declarations import ContractTable, ManagedTable
 
 if TYPE_CHECKING:
     from lakehouse.catalog.reader import Catalog
@@ -26,7 +26,7 @@ def partition_keys(
     Raises:
         RequestError: there is no such table, or its calendar has no such day.
     """
-    known = [name for name, table in tables.items() if not isinstance(table, SideTable)]
+    known = [name for name, table in tables.items() if not isinstance(table, ManagedTable)]
     found: dict[str, list[str]] = {}
     for name, day in days:
         if name not in known:

@@ -23,7 +23,7 @@ _EXACT = "decimal(38,0)"
 """Holds the sum of as many 64-bit hashes as any table has rows."""
 
 
-def fitted(frame: DataFrame, contract: type[Contract], *more: str) -> DataFrame:
+def to_contract(frame: DataFrame, contract: type[Contract], *more: str) -> DataFrame:
     """Return a frame's columns as the contract has them; one that it does not have yet is null."""
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
@@ -68,6 +68,6 @@ def digests(
     """Return the number of rows and the digest of each partition that a frame has rows of."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    rows = fitted(frame, contract).select(partition_column, row_hash(contract).alias("hash"))
+    rows = to_contract(frame, contract).select(partition_column, row_hash(contract).alias("hash"))
     found = rows.groupBy(partition_column).agg(F.count(F.lit(1)).alias("rows"), digest("hash").alias("digest"))
     return {row[partition_column]: (row["rows"], int(row["digest"])) for row in engine.collect(found).to_pylist()}

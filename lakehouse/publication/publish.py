@@ -17,7 +17,7 @@ import pyarrow as pa
 from lakehouse import clock
 from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.predicates import Predicate, date_ranges
 from lakehouse.delta.system_tables import LEDGER, QUARANTINE
 from lakehouse.publication.audit import Audit, DayTally, HeldError
@@ -95,7 +95,7 @@ Report = Callable[[str], None]
 
 def publish_received(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     transform: Callable[[DataFrame], DataFrame],
     bronze: DataFrame,
     days: Sequence[dt.date],
@@ -148,7 +148,7 @@ class JudgedDays:
 
 def judged_days(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     transform: Callable[[DataFrame], DataFrame],
     bronze: DataFrame,
     days: Sequence[dt.date],
@@ -189,7 +189,7 @@ def judged_days(
 
 def publish_derived(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     frame: DataFrame,
     partitions: Sequence[dt.date],
     *,
@@ -217,7 +217,7 @@ def publish_derived(
 
 
 def _unchanged(
-    engine: Engine, terms: Terms, frame: DataFrame, partitions: Sequence[dt.date]
+    engine: Engine, terms: TableSpec, frame: DataFrame, partitions: Sequence[dt.date]
 ) -> dict[dt.date, DayTally]:
     """Return the partitions of which a frame has exactly the rows that are there, or none where none are."""
     column, wanted = terms.partition_column, set(partitions)
@@ -254,14 +254,14 @@ def unreported(engine: Engine, table: str, since: int | None) -> list[dt.date]:
     return sorted(found)
 
 
-def _audit(engine: Engine, terms: Terms, tallies: Mapping[dt.date, DayTally], *, strict: bool = False) -> Audit:
+def _audit(engine: Engine, terms: TableSpec, tallies: Mapping[dt.date, DayTally], *, strict: bool = False) -> Audit:
     earlier = earlier_figures(engine, terms.name, terms.partition_column, terms.contract, list(tallies))
     return Audit(terms.partition_column, tallies, terms.policy, contract=terms.contract, earlier=earlier, strict=strict)
 
 
 def _audited_commit(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     judged: DataFrame,
     days: Sequence[dt.date],
     audit: Audit,
@@ -334,7 +334,7 @@ def _write_quarantine(
 
 
 def write_ledger(
-    engine: Engine, terms: Terms, tallies: Mapping[dt.date, DayTally], result: Publication, run_id: str
+    engine: Engine, terms: TableSpec, tallies: Mapping[dt.date, DayTally], result: Publication, run_id: str
 ) -> None:
     """Write a line for each partition that has a tally; the version is the newest where nothing was committed."""
     lines = ledger_lines(

@@ -26,7 +26,7 @@ from lakehouse.contracts.contract import columns_of, spark_schema
 from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.audit import Audit, DayTally, HeldError
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.publication.publish import AFFECTED, Publication, spans, write_ledger
 from lakehouse.publication.validation import judge_derived
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.engines.base import Engine
     from lakehouse.publication.publish import Report
 
@@ -84,7 +84,7 @@ class History:
 
 def publish_history(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     history: History,
     transform: Callable[..., DataFrame],
     days: Sequence[dt.date],
@@ -159,7 +159,7 @@ def publish_history(
 
 def publish_histories(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     history: History,
     transform: Callable[..., DataFrame],
     days: Iterable[dt.date],
@@ -185,7 +185,7 @@ class _Dimension:
     """A dimension as it is, and what it is made from, seen from some days."""
 
     engine: Engine
-    terms: Terms
+    terms: TableSpec
     history: History
     days: tuple[dt.date, ...]
 
@@ -197,7 +197,7 @@ class _Dimension:
     def rows(self) -> DataFrame:
         """Every version there is; none if it was never written."""
         try:
-            return fitted(self.engine.read(self.terms.name), self.terms.contract)
+            return to_contract(self.engine.read(self.terms.name), self.terms.contract)
         except MissingTableError:
             return self.engine.session().createDataFrame([], spark_schema(self.terms.contract))
 

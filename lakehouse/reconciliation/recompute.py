@@ -18,11 +18,11 @@ from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, OUTCOME, PUBLISHE
 from lakehouse.delta.model import MissingTableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.publication.audit import DayTally
-from lakehouse.publication.digests import digest, fitted, row_hash
+from lakehouse.publication.digests import digest, row_hash, to_contract
 from lakehouse.publication.publish import judged_days
 from lakehouse.tables.calendars import partition_of
-from lakehouse.tables.declarations import HistoryTable
-from lakehouse.tables.inputs import load, nothing, own_parameter, required, waits_for_all
+from lakehouse.tables.declarations import Scd2Table
+from lakehouse.tables.inputs import empty_frame, load, required, self_input, waits_for_all
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,7 +123,7 @@ class Recomputation:
         if table.layer != "silver":
             frame = self.derived(table)
             digests = {} if frame is None else self._digests(table, frame)
-            if not table.reads or isinstance(table, HistoryTable):
+            if not table.reads or isinstance(table, Scd2Table):
                 return Expected(digests)
             wanted = {*days, *self._partitions_of_inputs(table)}
             return Expected({partition: its for partition, its in digests.items() if partition in wanted})
@@ -171,7 +171,7 @@ class Recomputation:
     ) -> DataFrame:
         """Return the rows a table holds, of some partitions or all, as the contract has them."""
         where = None if partitions is None else Predicate(table.partition_column, tuple(partitions))
-        return fitted(self.engine.read(table.full_name, where, version=version), table.terms.contract)
+        return to_contract(self.engine.read(table.full_name, where, version=version), table.terms.contract)
 
     def inputs(self, table: ContractTable, partitions: Sequence[dt.date] | None = None) -> dict[str, DataFrame] | None:
         """Return a table's inputs by parameter, of the partitions that feed some of its own; None if one is missing.
@@ -182,13 +182,13 @@ class Recomputation:
         if all(self.engine.version(name) is None for name in others):  # none is required, and none is there
             return None
         try:
-            return load(self.engine, self.tables, table, None if own_parameter(table) else partitions)
+            return load(self.engine, self.tables, table, None if self_input(table) else partitions)
         except MissingTableError:
             return None
 
     def no_rows(self, table: ContractTable) -> DataFrame:
         """Return no rows, with a table's columns."""
-        return nothing(self.engine, table)
+        return empty_frame(self.engine, table)
 
     def validated(
         self, table: ContractTable, days: Sequence[dt.date], bronze: DataFrame, carried: Sequence[str]
@@ -204,7 +204,7 @@ class Recomputation:
         inputs = self.inputs(table, partitions)
         if inputs is None:
             return None
-        frame = fitted(table.transform(**inputs), table.terms.contract)
+        frame = to_contract(table.transform(**inputs), table.terms.contract)
         return (
             frame if partitions is None else frame.where(Predicate(table.partition_column, tuple(partitions)).column())
         )
@@ -284,7 +284,7 @@ class Recomputation:
         elif (inputs := self.inputs(table, partitions)) is not None:
             (bronze,) = inputs.values()
             validated = self.validated(table, partitions, bronze, RECORD)
-            expected = fitted(validated.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
+            expected = to_contract(validated.where(F.col(OUTCOME) == PUBLISHED), table.terms.contract, *RECORD)
         else:
             expected = None
         none = self.no_rows(table)

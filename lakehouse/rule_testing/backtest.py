@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.engines.base import Engine
     from lakehouse.publication.audit import DayTally
 
@@ -50,7 +50,7 @@ class Made:
         inputs: the function's parameters and the tables they stand for.
     """
 
-    terms: Terms
+    terms: TableSpec
     transform: Callable[..., DataFrame]
     inputs: Mapping[str, str]
 
@@ -250,7 +250,7 @@ def _sample(row: Mapping[str, Any], place: RecordId, sources: Mapping[str, list[
     return Sample(row["rules"], values, place.source_file, place.source_record)
 
 
-def _sources(terms: Terms) -> dict[str, list[str]]:
+def _sources(terms: TableSpec) -> dict[str, list[str]]:
     """Return the columns of the source that each rule about rows reads."""
     source = {column.name: column.source for column in columns_of(terms.contract) if column.source}
     rules = every_rule(terms.contract, terms.policy)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.engines.base import Engine
     from lakehouse.rule_testing.faults import Fault
 
@@ -150,7 +150,7 @@ class Subject:
         bronze: the table that it is made from.
     """
 
-    terms: Terms
+    terms: TableSpec
     transform: Callable[[DataFrame], DataFrame]
     bronze: str
 
@@ -196,13 +196,13 @@ def mutation_test(
     return replace(test, worth=worth)
 
 
-def _rules_of(terms: Terms) -> list[str]:
+def _rules_of(terms: TableSpec) -> list[str]:
     """Return the names of all rules of a table."""
     about_rows = [rule.name for rule in every_rule(terms.contract, terms.policy)]
     return about_rows + [rule.name for rule in day_rules_of(terms.contract)]
 
 
-def _chosen_day(engine: Engine, terms: Terms, day: dt.date | None) -> dt.date:
+def _chosen_day(engine: Engine, terms: TableSpec, day: dt.date | None) -> dt.date:
     """Return the day asked for, or the newest of many rows, or else the one of most rows."""
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import DataType
 
     from lakehouse.contracts.contract import ContractColumn
-    from lakehouse.contracts.terms import Terms
+    from lakehouse.contracts.table_spec import TableSpec
     from lakehouse.engines.base import Engine
 
 FEW_VALUES, ROWS_OF_A_VALUE = 40, 20
@@ -131,7 +131,7 @@ class _Facts:
 
 def profile(
     engine: Engine,
-    terms: Terms,
+    terms: TableSpec,
     *,
     day: dt.date | None = None,
     last: int = 30,
@@ -170,7 +170,7 @@ def profile(
     return Profile(terms.name, days, rows, terms.policy.key, keys == rows, profiles, by_day)
 
 
-def _rows_by_day(engine: Engine, terms: Terms) -> dict[dt.date, int]:
+def _rows_by_day(engine: Engine, terms: TableSpec) -> dict[dt.date, int]:
     from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
     column = terms.partition_column
@@ -215,7 +215,7 @@ def _measured(
     return facts, found["_keys"]
 
 
-def _hours(engine: Engine, frame: DataFrame, terms: Terms) -> dict[dt.date, dict[int, int]]:
+def _hours(engine: Engine, frame: DataFrame, terms: TableSpec) -> dict[dt.date, dict[int, int]]:
     from pyspark.sql import functions as F  # noqa: N812
 
     day, hour = terms.partition_column, F.hour(terms.policy.event_time).alias("hour")
@@ -226,7 +226,7 @@ def _hours(engine: Engine, frame: DataFrame, terms: Terms) -> dict[dt.date, dict
     return found
 
 
-def _column_profile(terms: Terms, column: ContractColumn, facts: _Facts, rows: int) -> ColumnProfile:
+def _column_profile(terms: TableSpec, column: ContractColumn, facts: _Facts, rows: int) -> ColumnProfile:
     given = rows - facts.nulls
     shape = next((words for words, many in facts.shapes.items() if given and many == given), None)
     if shape is None and given:
@@ -316,7 +316,9 @@ def _literal(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _day_profile(terms: Terms, rows: Mapping[dt.date, int], hours: Mapping[dt.date, Mapping[int, int]]) -> DayProfile:
+def _day_profile(
+    terms: TableSpec, rows: Mapping[dt.date, int], hours: Mapping[dt.date, Mapping[int, int]]
+) -> DayProfile:
     total: dict[int, int] = defaultdict(int)
     for of_day in hours.values():
         for hour, many in of_day.items():

@@ -9,17 +9,24 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.ledger_views import OPEN_ROWS
 from lakehouse.catalog.reader import Catalog, qualified
 from lakehouse.delta.system_tables import QUARANTINE
-from lakehouse.ingestion.schema_drift import Drift, drift_in
+from lakehouse.ingestion.bronze_rows import METADATA
+from lakehouse.ingestion.schema_drift import Drift, drift_in, same_column
 from lakehouse.landing.reader.rescued import decode_object, value_text
-from lakehouse.schema_changes.source_edits import SilverFile, silver_files
-from lakehouse.schema_changes.type_inference import Guess
+from lakehouse.schema_changes.type_inference import TypeInference
+
+if TYPE_CHECKING:
+    from lakehouse.contracts.contract import ContractColumn
+    from lakehouse.ingestion.staging import Source
+    from lakehouse.tables.declarations import Table
+
+    Tables = Callable[[], Mapping[str, Table]]
 
 _FETCHED_ROWS = 50_000
 _SAMPLES = 5
@@ -85,8 +92,13 @@ class DriftedColumn:
         return f"{what} in {files} since {self.first}"
 
 
-def drifted(lake: Catalog) -> list[DriftedColumn]:
-    """Return how the newest versions of all files differ from what is declared now."""
+def drift_report(lake: Catalog, tables: Tables) -> list[DriftedColumn]:
+    """Return how the newest versions of all files differ from what is declared now.
+
+    Args:
+        lake: the lake.
+        tables: returns its tables by full name; they are imported only where values do not fit their contracts.
+    """
     names = set(lake.names())
     if "system.landing_files" not in names:
         return []
@@ -111,7 +123,7 @@ def drifted(lake: Catalog) -> list[DriftedColumn]:
             if drift.kind == "new" and drift.column.casefold() in declared.get(source, set()):
                 continue  # it has been accepted
             _add(found, source, drift, file)
-    return [*found.values(), *_retyped_texts(lake, names)]
+    return [*found.values(), *_retyped_texts(lake, names, tables)]
 
 
 def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift, file: Mapping[str, Any]) -> None:
@@ -122,56 +134,77 @@ def _add(found: dict[tuple[Any, ...], DriftedColumn], source: str, drift: Drift,
     column.add(file["source_file"], file["landing_date"], [drift.sample])
 
 
-def _retyped_texts(lake: Catalog, names: set[str]) -> list[DriftedColumn]:
+def type_as_declared(column: ContractColumn) -> str:
+    """Return a column's type as a contract writes it: ``T.DecimalType(18, 3)``."""
+    return f"T.{column.type!r}".removesuffix("()").replace(",", ", ")
+
+
+def _retyped_texts(lake: Catalog, names: set[str], tables: Tables) -> list[DriftedColumn]:
     """Return columns of which most values of a file do not fit the contract, which says the type of a text."""
     if QUARANTINE.name not in names:
         return []
+    rejected = lake.rows(
+        f"""
+        SELECT table_name, source_file, min(landing_date) AS landing_date, rule.split(':')[1] AS column,
+            count(*) AS unreadable, list(offending_values ORDER BY source_record)[:{_SAMPLES * 4}] AS offending
+        FROM (SELECT *, unnest(rules) AS rule FROM {OPEN_ROWS})
+        WHERE rule LIKE '%:readable' GROUP BY table_name, source_file, rule
+        ORDER BY table_name, landing_date, source_file
+        """  # noqa: S608 - constants
+    )
+    suspects = list(_suspects(lake, names, rejected))
+    declared = tables() if suspects else {}
     found: dict[tuple[str, str], DriftedColumn] = {}
-    for silver in silver_files():
-        if silver.reads in names:
-            for file in _unreadable(lake, silver):
-                column, source = file["column"], silver.reads.partition(".")[2]
-                drift = found.setdefault(
-                    (source, column),
-                    DriftedColumn(
-                        source, "retyped", silver.sources[column], silver.columns[column], None, rescued=False
-                    ),
-                )
-                drift.add(file["source_file"], file["landing_date"], file["samples"])
+    for file, values in suspects:
+        column = _typed(declared.get(file["table_name"]), file["column"])
+        if column is None or file["unreadable"] <= values.get(str(column.source), 0) * _MOST_UNREADABLE:
+            continue
+        source = _source_of(file)
+        drift = found.setdefault(
+            (source, column.name),
+            DriftedColumn(source, "retyped", str(column.source), type_as_declared(column), None, rescued=False),
+        )
+        offending = [json.loads(text or "{}").get(column.name) for text in file["offending"]]
+        drift.add(file["source_file"], file["landing_date"], list(dict.fromkeys(offending)))
     return list(found.values())
 
 
-def _unreadable(lake: Catalog, silver: SilverFile) -> Iterator[dict[str, Any]]:
-    """Return, by file and column of a silver table, the values that it cannot read, where they are most of them."""
-    rejected = lake.rows(
-        f"""
-        SELECT source_file, min(landing_date) AS landing_date, list(DISTINCT business_date) AS days,
-            rule.split(':')[1] AS column, count(*) AS unreadable,
-            list(offending_values ORDER BY source_record)[:{_SAMPLES * 4}] AS offending
-        FROM (SELECT *, unnest(rules) AS rule FROM {OPEN_ROWS} WHERE table_name = $table)
-        WHERE rule LIKE '%:readable' GROUP BY source_file, rule ORDER BY landing_date, source_file
-        """,  # noqa: S608 - constants
-        {"table": silver.table},
-    )
-    wanted = [file for file in rejected if file["column"] in silver.sources]
-    if not wanted:
-        return
-    columns = sorted({silver.sources[file["column"]] for file in wanted})
-    counts = ", ".join(f'count("{column}") AS "{column}"' for column in columns)
-    received = lake.rows(
-        f"""
-        SELECT source_file, {counts}
-        FROM (FROM {_CURRENT.format(source=silver.reads.partition(".")[2])} WHERE list_contains($files, source_file))
-        GROUP BY source_file
-        """,  # noqa: S608 - names of the contract
-        {"files": sorted({file["source_file"] for file in wanted})},
-    )
-    values = {file["source_file"]: file for file in received}
-    for file in wanted:
-        of_column = values.get(file["source_file"], {}).get(silver.sources[file["column"]], 0)
-        if file["unreadable"] > of_column * _MOST_UNREADABLE:
-            offending = [json.loads(text or "{}").get(file["column"]) for text in file["offending"]]
-            yield {**file, "values": of_column, "samples": list(dict.fromkeys(offending))}
+def _suspects(
+    lake: Catalog, names: set[str], rejected: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, int]]]:
+    """Return the files of which so much cannot be read that it may be most of a column, with the values of each."""
+    for source in dict.fromkeys(_source_of(file) for file in rejected):
+        if f"bronze.{source}" not in names:
+            continue
+        files = [file for file in rejected if _source_of(file) == source]
+        added = {name for name, *_ in METADATA}
+        own = [name for name in lake.open(f"bronze.{source}").schema().to_arrow().names if name not in added]
+        sql = f"""
+            SELECT source_file, {", ".join(f'count("{column}") AS "{column}"' for column in own)}
+            FROM {_CURRENT.format(source=source)} WHERE list_contains($files, source_file) GROUP BY source_file
+        """  # noqa: S608 - columns of the table
+        received = lake.rows(sql, {"files": sorted({file["source_file"] for file in files})})
+        counts = {row["source_file"]: {name: row[name] for name in own} for row in received}
+        for file in files:
+            values = counts.get(file["source_file"], {})
+            fewest = min((count for count in values.values() if count), default=0)
+            if file["unreadable"] > fewest * _MOST_UNREADABLE:
+                yield file, values
+
+
+def _source_of(file: Mapping[str, Any]) -> str:
+    return str(file["source_file"]).partition("/")[0]
+
+
+def _typed(table: Table | None, name: str) -> ContractColumn | None:
+    """Return the column of a table that is typed from its source, by name."""
+    from lakehouse.contracts.contract import columns_of
+    from lakehouse.tables.declarations import ContractTable
+
+    if not isinstance(table, ContractTable):
+        return None
+    columns = columns_of(table.terms.contract)
+    return next((each for each in columns if each.name == name and each.source is not None), None)
 
 
 @dataclass
@@ -190,21 +223,16 @@ class RescuedColumn:
     days: set[dt.date] = field(default_factory=set)
     rows: int = 0
     nulls: int = 0
-    guess: Guess = field(default_factory=Guess)
+    inferred: TypeInference = field(default_factory=TypeInference)
 
 
-def rescued_columns(lake: Catalog, source: str, *, exact_names: bool) -> dict[str, RescuedColumn]:
-    """Return the columns with rescued values among the current rows of a source, by their first name.
-
-    Args:
-        lake: the lake.
-        source: the source.
-        exact_names: names that differ only in case are different columns.
-    """
-    if f"bronze.{source}" not in lake.names():
+def rescued_columns(lake: Catalog, source: Source) -> dict[str, RescuedColumn]:
+    """Return the columns with rescued values among the current rows of a source, by their first name."""
+    if f"bronze.{source.name}" not in lake.names():
         return {}
+    same = same_column(source.format)
     sql = f"""
-        SELECT source_file, landing_date, business_date, rescued_data FROM {_CURRENT.format(source=source)}
+        SELECT source_file, landing_date, business_date, rescued_data FROM {_CURRENT.format(source=source.name)}
         WHERE rescued_data IS NOT NULL ORDER BY landing_date, source_file, source_record
     """  # noqa: S608 - a source's name is a module's name
     cursor = lake.connect(sql).execute(qualified(sql))
@@ -212,7 +240,7 @@ def rescued_columns(lake: Catalog, source: str, *, exact_names: bool) -> dict[st
     while rows := cursor.fetchmany(_FETCHED_ROWS):
         for file, landing_date, day, text in rows:
             for name, raw in decode_object(text).items():
-                column = found[name if exact_names else name.casefold()]
+                column = found[same(name)]
                 if name not in column.names:
                     column.names.append(name)
                 column.files.add(file)
@@ -223,5 +251,5 @@ def rescued_columns(lake: Catalog, source: str, *, exact_names: bool) -> dict[st
                 if value is None:
                     column.nulls += 1
                 else:
-                    column.guess.look(value)
+                    column.inferred.observe(value)
     return {column.names[0]: column for column in found.values()}

@@ -1,7 +1,7 @@
 """Proposals: what a contract could say about columns that drifted, as a file that people review and edit.
 
-Belongs here: what is proposed, and the YAML it is written in. Where the findings come from is ``drifted``'s matter;
-what happens when a proposal is accepted, ``accepting``'s.
+Belongs here: what is proposed, and the YAML it is written in. Where the findings come from is for ``findings``; the
+patch that a proposal comes to, for ``accept``.
 """
 
 from __future__ import annotations
@@ -10,22 +10,26 @@ import json
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.catalog.reader import Catalog
 from lakehouse.errors import RequestError
-from lakehouse.ingestion.bronze_rows import METADATA
+from lakehouse.ingestion.bronze_rows import bronze_layout
+from lakehouse.landing.reader import ParquetFormat
 from lakehouse.schema_changes.findings import DriftedColumn, RescuedColumn, rescued_columns
-from lakehouse.schema_changes.source_edits import BronzeFile, SilverFile, bronze_file, readers_of, silver_files
-from lakehouse.schema_changes.type_inference import Guess
+from lakehouse.schema_changes.type_inference import TypeInference
 from lakehouse.text import plain
+
+if TYPE_CHECKING:
+    from lakehouse.ingestion.staging import Source
+    from lakehouse.tables.declarations import ContractTable, Table
 
 _HEAD = """\
 # A proposal for columns that came in the files of {source} and are not declared.
 # Review it: take out the columns you do not want, and edit the lines of code (name, type, description).
-# Then: lakehouse contract accept {file}
+# Then: lakehouse contract accept {file} | git apply
 """
 _NOT_IN_A_NAME = re.compile(r'[ ,;{}()\n\t=."`]')
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -60,38 +64,51 @@ class Proposal:
     silver_table: str | None
     columns: Sequence[ColumnProposal]
 
+    def only(self, names: Sequence[str]) -> Proposal:
+        """Return the proposal of only some columns, or of all where none are named.
 
-def propose(lake: Catalog, source: str, drift: Sequence[DriftedColumn]) -> dict[str, Any] | None:
+        Raises:
+            RequestError: it has no such column, or none at all.
+        """
+        there = [each.column for each in self.columns]
+        unknown = sorted(set(names) - set(there))
+        if unknown or not there:
+            has = f"columns {', '.join(there)}" if there else "no columns to accept"
+            raise RequestError(f"the proposal has {has}" + (f", not {', '.join(unknown)}" if unknown else ""))
+        return replace(self, columns=[each for each in self.columns if not names or each.column in names])
+
+
+def propose(
+    lake: Catalog, tables: Mapping[str, Table], source: str, drift: Sequence[DriftedColumn]
+) -> dict[str, Any] | None:
     """Return a proposal for a source as data, or None where nothing has drifted.
 
     Args:
         lake: the lake.
+        tables: its tables, by full name.
         source: the source.
         drift: how its files differ.
     """
-    bronze = bronze_file(f"bronze.{source}")
-    exact = bronze.landing_format == "JsonLinesFormat"
-    silver = _silver_of(bronze.table)
+    bronze = source_of(tables, source)
+    silver = _silver_of(tables, source)
     renamed = {column.is_ for column in drift if column.kind == "renamed"}
-    new = {
-        name: found for name, found in rescued_columns(lake, source, exact_names=exact).items() if name not in renamed
-    }
+    new = {name: found for name, found in rescued_columns(lake, bronze).items() if name not in renamed}
     others = [column for column in drift if column.kind != "new"]
     if not new and not others:
         return None
     types = {column.column: column.is_ for column in drift if column.kind == "new"}
     proposed, impossible = [], []
-    taken = {*bronze.columns, *(name for name, *_ in METADATA)}
+    taken = {*bronze_layout(bronze).schema.names}
     for name, found in new.items():
         if why := _why_not(name, taken, bronze, types.get(name)):
-            impossible.append({"column": name, **_about(found), "why": why})
+            impossible.append({"column": name, **_facts(found), "why": why})
         else:
             proposed.append(_column(name, found, bronze, silver, types.get(name)))
             taken.add(name)
     return {
         "source": source,
-        "silver_table": silver.table if silver else None,
-        "touches": [bronze.table, *readers_of(bronze.table)],
+        "silver_table": silver.full_name if silver else None,
+        "touches": _with_readers(tables, f"bronze.{source}"),
         "columns": proposed,
         "stay_rescued": impossible,
         "retyped": [_retyped(column) for column in others if column.kind == "retyped"],
@@ -134,47 +151,81 @@ def read_proposal(path: Path) -> Proposal:
     return proposal
 
 
-def _silver_of(bronze: str) -> SilverFile | None:
-    """Return the silver table whose contract types a bronze table: the one of its name, if there are several."""
-    readers = [each for each in silver_files() if each.reads == bronze]
-    same_name = [each for each in readers if each.table.partition(".")[2] == bronze.partition(".")[2]]
-    return next(iter([*same_name, *readers]), None)
+def source_of(tables: Mapping[str, Table], name: str) -> Source:
+    """Return a source by its name.
+
+    Raises:
+        RequestError: there is no such source.
+    """
+    from lakehouse.tables.declarations import BronzeTable
+
+    table = tables.get(f"bronze.{name}")
+    if not isinstance(table, BronzeTable):
+        there = sorted(each.source.name for each in tables.values() if isinstance(each, BronzeTable))
+        raise RequestError(f"no source is called {name}", hint=f"there are {', '.join(there)}")
+    return table.source
 
 
-def _why_not(name: str, taken: set[str], bronze: BronzeFile, type_: str | None) -> str | None:
+def _silver_of(tables: Mapping[str, Table], source: str) -> ContractTable | None:
+    """Return the silver table whose contract types a source: the one of its name, if there are several."""
+    from lakehouse.tables.declarations import ContractTable
+
+    readers = [
+        table
+        for table in tables.values()
+        if isinstance(table, ContractTable) and [*table.inputs.values()][:1] == [f"bronze.{source}"]
+    ]
+    return next(iter([*(table for table in readers if table.name == source), *readers]), None)
+
+
+def _with_readers(tables: Mapping[str, Table], table: str) -> list[str]:
+    """Return a table and those made from it, one after the other."""
+    from lakehouse.tables.declarations import ContractTable
+
+    found = [table]
+    for name in found:
+        found += [
+            reader.full_name
+            for reader in tables.values()
+            if isinstance(reader, ContractTable) and name in reader.inputs.values() and reader.full_name not in found
+        ]
+    return found
+
+
+def _why_not(name: str, taken: set[str], source: Source, type_: str | None) -> str | None:
     """Say why a column cannot be declared under its name, if so."""
     if name.casefold() in {each.casefold() for each in taken}:
-        return f"{bronze.table} has a column of that name, or of one that differs only in case"
+        return f"bronze.{source.name} has a column of that name, or of one that differs only in case"
     if _NOT_IN_A_NAME.search(name):
         return 'a declared column has none of these in its name: space , ; { } ( ) = . " ` tab, line end'
-    if bronze.landing_format == "ParquetFormat" and not _DECLARABLE.fullmatch(type_ or "string"):
+    if isinstance(source.format, ParquetFormat) and not _DECLARABLE.fullmatch(type_ or "string"):
         return f"its type {type_} is none that a ParquetFormat declares"
     return None
 
 
-def _about(found: RescuedColumn) -> dict[str, Any]:
+def _facts(found: RescuedColumn) -> dict[str, Any]:
     return {
         "files": len(found.files),
         "first_landing_date": min(found.landing_dates),
         "business_dates": len(found.days),
         "rows": found.rows,
         "nulls": found.nulls,
-        "samples": found.guess.samples,
+        "samples": found.inferred.samples,
     }
 
 
 def _column(
-    name: str, found: RescuedColumn, bronze: BronzeFile, silver: SilverFile | None, type_: str | None
+    name: str, found: RescuedColumn, source: Source, silver: ContractTable | None, type_: str | None
 ) -> dict[str, Any]:
-    proposed: dict[str, Any] = {"column": name, **_about(found), "type": found.guess.type}
+    proposed: dict[str, Any] = {"column": name, **_facts(found), "type": found.inferred.type}
     if len(found.names) > 1:
         proposed["also_called"] = found.names[1:]
     literal = json.dumps(name, ensure_ascii=False)
-    is_typed = bronze.landing_format == "ParquetFormat"
+    is_typed = isinstance(source.format, ParquetFormat)
     proposed["bronze"] = f'({literal}, "{type_ or "string"}")' if is_typed else literal
     if silver:
         proposed["nullable"] = "yes: other files do not have it"
-        proposed["silver"] = _contract_line(_snake(name, silver), found.guess.spark_type, name)
+        proposed["silver"] = _contract_line(_snake(name, silver), found.inferred.spark_type, name)
     return proposed
 
 
@@ -188,12 +239,14 @@ def _contract_line(name: str, type_: str, source: str) -> str:
     return f"{name}: {type_} = column({ignored}\n    {about},\n    source={literal},\n    nullable=True,\n)"
 
 
-def _snake(name: str, silver: SilverFile) -> str:
+def _snake(name: str, silver: ContractTable) -> str:
     """Return a column's name as contracts write it; with an ending where it is taken."""
+    from lakehouse.contracts.contract import columns_of
+
     words = re.sub(r"\W+", "_", _HUMP.sub("_", name)).strip("_").lower()
     if not words.isidentifier() or keyword.iskeyword(words):
         words = f"column_{words}"
-    return f"{words}_received" if words in silver.columns else words
+    return f"{words}_received" if words in {column.name for column in columns_of(silver.terms.contract)} else words
 
 
 def _other(column: DriftedColumn) -> dict[str, Any]:
@@ -205,10 +258,10 @@ def _other(column: DriftedColumn) -> dict[str, Any]:
 
 
 def _retyped(column: DriftedColumn) -> dict[str, Any]:
-    guess = Guess()
+    inferred = TypeInference()
     for sample in column.samples:
-        guess.look(sample)
-    is_ = column.is_ or guess.type
+        inferred.observe(sample)
+    is_ = column.is_ or inferred.type
     return {
         "column": column.column,
         "was": column.was,

@@ -1,7 +1,7 @@
-"""Guessing the type of a column from values as text.
+"""Inferring the type of a column from values as text.
 
-Belongs here: which type fits every value, as a contract would read it (``lakehouse.contracts.casting``). A guess is for
-people to review; nothing is typed by it.
+Belongs here: which type fits every value, as a contract would read it (``lakehouse.contracts.casting``). People review
+what is inferred; nothing is typed by it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import datetime as dt
 SAMPLES = 5
 
 
-class Guess:
-    """The type that fits every value of a column, guessed while the values pass by."""
+class TypeInference:
+    """The type that fits every value of a column, inferred while the values pass by."""
 
     def __init__(self) -> None:
         """Begin with every type."""
@@ -21,7 +21,7 @@ class Guess:
         self._fitting = dict.fromkeys(_TYPES, True)
         self._digits = self._places = 0
 
-    def look(self, value: str) -> None:
+    def observe(self, value: str) -> None:
         """Take in one more value; a blank one says nothing, as it is read as null."""
         if not value.strip():
             return

@@ -1,7 +1,7 @@
 """The three layers: what turns a contract and a function, or a source, into a table.
 
 Belongs here: the declarations a table's file is written with. They know no Dagster and do nothing when imported; how a
-table becomes an asset is ``assets``' matter.
+table becomes an asset is for ``orchestration.asset_factory``.
 
 The file of ``silver.transactions`` is ``silver/transactions.py``; its module docstring is the table's description.
 """
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import LAYERS
 from lakehouse.delta.system_tables import QUARANTINE
 from lakehouse.landing.reader import CsvFormat, JsonLinesFormat, ParquetFormat
@@ -38,25 +38,25 @@ __all__ = [
     "ContractTable",
     "CsvFormat",
     "History",
-    "HistoryTable",
+    "InputWindow",
     "JsonLinesFormat",
+    "ManagedTable",
     "ParquetFormat",
-    "Reads",
-    "SideTable",
+    "Scd2Table",
     "Table",
     "Transform",
     "bronze_table",
     "gold_table",
-    "history_table",
+    "managed_table",
     "pool_of",
-    "side_table",
+    "scd2_table",
     "silver_table",
 ]
 Transform = Callable[..., "DataFrame"]
 
 
 @dataclass(frozen=True)
-class Reads:
+class InputWindow:
     """How a gold table reads one of its inputs.
 
     Attributes:
@@ -107,8 +107,8 @@ class BronzeTable(Table):
 
 
 @dataclass(frozen=True, eq=False)
-class SideTable(Table):
-    """A table that the runs of other tables write; it cannot be run by itself."""
+class ManagedTable(Table):
+    """A table that the runs of other tables write; it has no run of its own."""
 
     layout: TableLayout
 
@@ -117,9 +117,9 @@ class SideTable(Table):
 class ContractTable(Table):
     """A table made from others by a function, under a contract. Calling it calls the function."""
 
-    terms: Terms
+    terms: TableSpec
     transform: Transform
-    reads: Mapping[str, Reads] = field(default_factory=dict)
+    reads: Mapping[str, InputWindow] = field(default_factory=dict)
 
     def __call__(self, *frames: DataFrame) -> DataFrame:
         """Apply the table's function to frames, as a test does."""
@@ -132,7 +132,7 @@ class ContractTable(Table):
 
 
 @dataclass(frozen=True, eq=False)
-class HistoryTable(ContractTable):
+class Scd2Table(ContractTable):
     """A dimension that keeps every version of its members (SCD type 2).
 
     Its function takes all rows of the feed and of the sightings, of some members or of all, and returns their history.
@@ -163,15 +163,15 @@ def bronze_table(
     from lakehouse.ingestion.staging import Source
 
     module = _calling_module()
-    about = _about(module, line=1)
-    source = Source(about["name"], landing_format, business_date, refuses_drift=on_drift == "refuse")
-    return BronzeTable(**about, owner=owner, partition_column=DAILY, source=source)
+    facts = _file_facts(module, line=1)
+    source = Source(facts["name"], landing_format, business_date, refuses_drift=on_drift == "refuse")
+    return BronzeTable(**facts, owner=owner, partition_column=DAILY, source=source)
 
 
-def side_table(*, layout: TableLayout, owner: str = "team:data-platform") -> SideTable:
+def managed_table(*, layout: TableLayout, owner: str = "team:data-platform") -> ManagedTable:
     """Declare a table that the runs of its layer's other tables write."""
-    about = _about(_calling_module(), line=1)
-    return SideTable(**about, owner=owner, partition_column=DAILY, layout=layout)
+    facts = _file_facts(_calling_module(), line=1)
+    return ManagedTable(**facts, owner=owner, partition_column=DAILY, layout=layout)
 
 
 def silver_table(
@@ -213,7 +213,7 @@ def gold_table(
     contract: type[Contract],
     key: list[str],
     partition_column: str = DAILY,
-    reads: Mapping[str, Reads] | None = None,
+    reads: Mapping[str, InputWindow] | None = None,
     cluster_by: Sequence[str] = (),
     owner: str = "team:analytics",
 ) -> Callable[[Transform], ContractTable]:
@@ -231,9 +231,9 @@ def gold_table(
     return _contract_table("gold", contract, policy, partition_column, owner, tuple(cluster_by), reads or {})
 
 
-def history_table(
+def scd2_table(
     *, contract: type[Contract], history: History, owner: str = "team:analytics"
-) -> Callable[[Transform], HistoryTable]:
+) -> Callable[[Transform], Scd2Table]:
     """Declare a dimension with history: a function from a feed of changes and tables that speak of its members.
 
     Args:
@@ -245,14 +245,14 @@ def history_table(
         ValueError: the function takes other tables.
     """
     policy = Policy((history.natural_key, VALID_FROM))
-    reads = {table.replace(".", "_"): Reads(whole=True, required=False) for table in history.tables}
+    reads = {table.replace(".", "_"): InputWindow(whole=True, required=False) for table in history.tables}
 
-    def declare(transform: Transform) -> HistoryTable:
+    def declare(transform: Transform) -> Scd2Table:
         table = _contract_table("gold", contract, policy, DAILY, owner, reads=reads, partitioned=False)(transform)
         if list(table.inputs.values()) != history.tables:
             raise ValueError(f"{table.full_name}: its function takes {', '.join(reads)}, in this order")
-        about = {each.name: getattr(table, each.name) for each in fields(table)}
-        return HistoryTable(**about, history=history)
+        facts = {each.name: getattr(table, each.name) for each in fields(table)}
+        return Scd2Table(**facts, history=history)
 
     return declare
 
@@ -269,29 +269,29 @@ def _contract_table(
     partition_column: str,
     owner: str,
     cluster_by: tuple[str, ...] = (),
-    reads: Mapping[str, Reads] | None = None,
+    reads: Mapping[str, InputWindow] | None = None,
     *,
     partitioned: bool = True,
 ) -> Callable[[Transform], ContractTable]:
     def declare(transform: Transform) -> ContractTable:
         module = sys.modules[transform.__module__]
-        about = _about(module, line=transform.__code__.co_firstlineno)
-        if (about["layer"], about["name"]) != (layer, transform.__name__):
+        facts = _file_facts(module, line=transform.__code__.co_firstlineno)
+        if (facts["layer"], facts["name"]) != (layer, transform.__name__):
             raise ValueError(
                 f"{layer}.{transform.__name__} is declared in {module.__file__}; one table, one name, one file: "
                 f"move it to {layer}/{transform.__name__}.py"
             )
-        terms = Terms(
-            f"{layer}.{about['name']}",
+        terms = TableSpec(
+            f"{layer}.{facts['name']}",
             contract,
             policy,
             partition_column,
-            description=about["description"],
+            description=facts["description"],
             cluster_by=cluster_by,
             partitioned=partitioned,
         )
         return ContractTable(
-            **about,
+            **facts,
             owner=owner,
             partition_column=partition_column,
             terms=terms,
@@ -302,13 +302,13 @@ def _contract_table(
     return declare
 
 
-def _known(reads: Mapping[str, Reads], transform: Transform) -> Mapping[str, Reads]:
+def _known(reads: Mapping[str, InputWindow], transform: Transform) -> Mapping[str, InputWindow]:
     if unknown := [name for name in reads if name not in inspect.signature(transform).parameters]:
         raise ValueError(f"{transform.__module__}: reads= names {', '.join(unknown)}, no parameter of the function")
     return reads
 
 
-def _about(module: ModuleType, line: int) -> dict[str, Any]:
+def _file_facts(module: ModuleType, line: int) -> dict[str, Any]:
     *_, layer, name = module.__name__.split(".")
     if layer not in LAYERS:
         raise ValueError(f"{module.__name__} lies in no layer; a table's file lies in one of {', '.join(LAYERS)}")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-from lakehouse.tables.declarations import Reads
+from lakehouse.tables.declarations import InputWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 MONTHS = 24
 """How far a month looks back: a customer without any invoice line in so many months is in scope of nothing."""
-READS = {"gold_customer_months": Reads(before=MONTHS, required=False)}
+READS = {"gold_customer_months": InputWindow(before=MONTHS, required=False)}
 """A month needs the customers of those before it, whichever exist; it is there as soon as its sales are summed."""
 AGE = "months_ago"
 

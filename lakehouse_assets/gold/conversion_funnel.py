@@ -9,10 +9,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, rule
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse.tables.scd2_transforms import as_of
 from lakehouse_assets.gold._measures import ratio
-from lakehouse_assets.gold._metrics import metric
 from lakehouse_assets.gold._sessions import in_sessions
 from lakehouse_assets.gold.dim_products import PRODUCTS
 
@@ -27,12 +26,43 @@ class ConversionFunnel(Contract):
 
     business_date: T.DateType = column("day the sessions start; the partition")
     category: T.StringType = column(f"product category; `{UNKNOWN}` where a product has none")
-    viewed: T.LongType = metric("viewed", ge=1)
-    carted: T.LongType = metric("carted", ge=0)
-    purchased: T.LongType = metric("purchased", ge=0)
-    cart_rate: T.DecimalType(9, 6) = metric("cart_rate", in_range=_RATE)  # type: ignore[valid-type]
-    purchase_rate: T.DecimalType(9, 6) = metric("purchase_rate", nullable=True, in_range=_RATE)  # type: ignore[valid-type]
-    conversion_rate: T.DecimalType(9, 6) = metric("conversion_rate", in_range=_RATE)  # type: ignore[valid-type]
+    viewed: T.LongType = column(
+        "sessions with a view of a product of the category",
+        formula="count(distinct session_key of a view)",
+        unit="sessions",
+        ge=1,
+    )
+    carted: T.LongType = column(
+        "of those, sessions that put a product of the category into the cart after the first such view",
+        formula="count(distinct session_key of a view, then a cart)",
+        unit="sessions",
+        ge=0,
+    )
+    purchased: T.LongType = column(
+        "of those, sessions that bought a product of the category after that",
+        formula="count(distinct session_key of a view, then a cart, then a purchase)",
+        unit="sessions",
+        ge=0,
+    )
+    cart_rate: T.DecimalType(9, 6) = column(  # type: ignore[valid-type]
+        "sessions that carted, of those that viewed",
+        formula="carted / viewed, rounded half up",
+        unit="share",
+        in_range=_RATE,
+    )
+    purchase_rate: T.DecimalType(9, 6) = column(  # type: ignore[valid-type]
+        "sessions that purchased, of those that carted; none where none did",
+        formula="purchased / carted, rounded half up",
+        unit="share",
+        nullable=True,
+        in_range=_RATE,
+    )
+    conversion_rate: T.DecimalType(9, 6) = column(  # type: ignore[valid-type]
+        "sessions that purchased, of those that viewed",
+        formula="purchased / viewed, rounded half up",
+        unit="share",
+        in_range=_RATE,
+    )
 
     @rule("no step has more sessions than the one before it")
     @staticmethod
@@ -44,8 +74,8 @@ class ConversionFunnel(Contract):
     contract=ConversionFunnel,
     key=["business_date", "category"],
     reads={
-        "silver_clicks": Reads(before=1, after=1),
-        "gold_dim_products": Reads(whole=True, required=False),
+        "silver_clicks": InputWindow(before=1, after=1),
+        "gold_dim_products": InputWindow(whole=True, required=False),
     },
 )
 def conversion_funnel(silver_clicks: DataFrame, gold_dim_products: DataFrame) -> DataFrame:

@@ -5,8 +5,8 @@ from pyspark.sql import DataFrame
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.tables.declarations import gold_table
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import by_invoices
-from lakehouse_assets.gold._metrics import metric
 
 
 class CustomerDays(Contract):
@@ -14,13 +14,13 @@ class CustomerDays(Contract):
 
     business_date: T.DateType = column("day of the invoices; the partition")
     customer_id: T.LongType = column("customer number")
-    orders: T.LongType = metric("orders", ge=1)
-    sale_orders: T.LongType = metric("sale_orders", ge=0)
-    lines: T.LongType = metric("lines", ge=1)
-    units: T.LongType = metric("units")
-    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
+    orders: T.LongType = metrics.ORDERS.column(ge=1)
+    sale_orders: T.LongType = metrics.SALE_ORDERS.column(ge=0)
+    lines: T.LongType = metrics.LINES.column(ge=1)
+    units: T.LongType = metrics.UNITS.column()
+    gross_sales: T.DecimalType(18, 3) = metrics.GROSS_SALES.column()  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metrics.RETURNS.column()  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metrics.NET_SALES.column()  # type: ignore[valid-type]
 
 
 @gold_table(contract=CustomerDays, key=["business_date", "customer_id"])

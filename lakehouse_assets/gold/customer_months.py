@@ -7,8 +7,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.tables.calendars import MONTHLY
 from lakehouse.tables.declarations import gold_table
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import of_days
-from lakehouse_assets.gold._metrics import metric
 
 
 class CustomerMonths(Contract):
@@ -16,14 +16,14 @@ class CustomerMonths(Contract):
 
     month_start: T.DateType = column("first day of the month; the partition")
     customer_id: T.LongType = column("customer number")
-    days: T.LongType = metric("days", in_range={"min_value": 1, "max_value": 31})
-    orders: T.LongType = metric("orders", ge=1)
-    sale_orders: T.LongType = metric("sale_orders", ge=0)
-    lines: T.LongType = metric("lines", ge=1)
-    units: T.LongType = metric("units")
-    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
+    days: T.LongType = metrics.DAYS.column(in_range={"min_value": 1, "max_value": 31})
+    orders: T.LongType = metrics.ORDERS.column(ge=1)
+    sale_orders: T.LongType = metrics.SALE_ORDERS.column(ge=0)
+    lines: T.LongType = metrics.LINES.column(ge=1)
+    units: T.LongType = metrics.UNITS.column()
+    gross_sales: T.DecimalType(18, 3) = metrics.GROSS_SALES.column()  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metrics.RETURNS.column()  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metrics.NET_SALES.column()  # type: ignore[valid-type]
     first_sold_on: T.DateType = column("first day of the month with a sale, if any", nullable=True)
     last_sold_on: T.DateType = column("last day of the month with a sale, if any", nullable=True)
 

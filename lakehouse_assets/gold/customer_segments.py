@@ -20,7 +20,6 @@ from lakehouse.tables.calendars import MONTHLY
 from lakehouse.tables.declarations import gold_table
 from lakehouse_assets.gold._customer_history import MONTHS, READS, seen_from, within
 from lakehouse_assets.gold._measures import MONEY
-from lakehouse_assets.gold._metrics import metric
 
 BUYING_MONTHS = 12
 """Orders and sales count over so many months; that there was any sale, over `MONTHS`."""
@@ -65,9 +64,24 @@ class CustomerSegments(Contract):
 
     month_start: T.DateType = column("first day of the month; the partition")
     customer_id: T.LongType = column("customer number")
-    recency_days: T.IntegerType = metric("recency_days", nullable=True, ge=0)
-    frequency: T.LongType = metric("frequency", ge=0)
-    monetary: T.DecimalType(18, 3) = metric("monetary")  # type: ignore[valid-type]
+    recency_days: T.IntegerType = column(
+        "from the last sale to the last day of the month; none if there was no sale in 24 months",
+        formula="last_day(month_start) - max(business_date where kind = 'sale')",
+        unit="days",
+        nullable=True,
+        ge=0,
+    )
+    frequency: T.LongType = column(
+        "invoices with a sale in the 12 months that end with the month",
+        formula="sum(sale_orders of gold.customer_months)",
+        unit="orders",
+        ge=0,
+    )
+    monetary: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
+        "amount of every kind of line in the 12 months that end with the month",
+        formula="sum(net_sales of gold.customer_months)",
+        unit="GBP",
+    )
     recency_score: T.IntegerType = column("3 is recent, 0 never", unit="score", isin=list(RECENCY))
     frequency_score: T.IntegerType = column("3 is often, 0 never", unit="score", isin=list(FREQUENCY))
     monetary_score: T.IntegerType = column("3 is much, 1 little", unit="score", isin=list(MONETARY))

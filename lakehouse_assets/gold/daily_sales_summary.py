@@ -9,32 +9,32 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket, with_returning_customers
-from lakehouse_assets.gold._metrics import metric
 
 
 class DailySalesSummary(Contract):
     """A day's sales."""
 
     business_date: T.DateType = column("day of the invoices; the partition")
-    orders: T.LongType = metric("orders", ge=0)
-    sale_orders: T.LongType = metric("sale_orders", ge=0)
-    lines: T.LongType = metric("lines", ge=0)
-    units: T.LongType = metric("units")
-    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
-    average_basket: T.DecimalType(18, 3) = metric("average_basket", nullable=True)  # type: ignore[valid-type]
-    customers: T.LongType = metric("customers", ge=0)
-    new_customers: T.LongType = metric("new_customers", ge=0)
-    returning_customers: T.LongType = metric("returning_customers", ge=0)
+    orders: T.LongType = metrics.ORDERS.column(ge=0)
+    sale_orders: T.LongType = metrics.SALE_ORDERS.column(ge=0)
+    lines: T.LongType = metrics.LINES.column(ge=0)
+    units: T.LongType = metrics.UNITS.column()
+    gross_sales: T.DecimalType(18, 3) = metrics.GROSS_SALES.column()  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metrics.RETURNS.column()  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metrics.NET_SALES.column()  # type: ignore[valid-type]
+    average_basket: T.DecimalType(18, 3) = metrics.AVERAGE_BASKET.column(nullable=True)  # type: ignore[valid-type]
+    customers: T.LongType = metrics.CUSTOMERS.column(ge=0)
+    new_customers: T.LongType = metrics.NEW_CUSTOMERS.column(ge=0)
+    returning_customers: T.LongType = metrics.RETURNING_CUSTOMERS.column(ge=0)
 
 
 @gold_table(
     contract=DailySalesSummary,
     key=["business_date"],
-    reads={"gold_dim_customers": Reads(whole=True, required=False)},
+    reads={"gold_dim_customers": InputWindow(whole=True, required=False)},
 )
 def daily_sales_summary(silver_transactions: DataFrame, gold_dim_customers: DataFrame) -> DataFrame:
     """Sum invoice lines by day, and count the customers whose first day it is."""

@@ -9,7 +9,7 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.tables.declarations import History, history_table
+from lakehouse.tables.declarations import History, scd2_table
 from lakehouse.tables.scd2_transforms import history_column, versions
 
 CUSTOMERS = History(
@@ -45,7 +45,7 @@ class DimCustomers(Contract):
     business_date: T.DateType = history_column("business_date")
 
 
-@history_table(contract=DimCustomers, history=CUSTOMERS)
+@scd2_table(contract=DimCustomers, history=CUSTOMERS)
 def dim_customers(silver_customers: DataFrame, silver_transactions: DataFrame) -> DataFrame:
     """Order the records of each customer; the first invoice line is the first that is seen of one."""
     return versions(CUSTOMERS, silver_customers, silver_transactions)

@@ -9,7 +9,7 @@ import pyspark.sql.types as T  # noqa: N812 - the field's name for it
 from pyspark.sql import DataFrame
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.tables.declarations import History, history_table
+from lakehouse.tables.declarations import History, scd2_table
 from lakehouse.tables.scd2_transforms import history_column, versions
 
 PRODUCTS = History(
@@ -50,7 +50,7 @@ class DimProducts(Contract):
     business_date: T.DateType = history_column("business_date")
 
 
-@history_table(contract=DimProducts, history=PRODUCTS)
+@scd2_table(contract=DimProducts, history=PRODUCTS)
 def dim_products(
     silver_products: DataFrame, silver_transactions: DataFrame, silver_clicks: DataFrame, silver_inventory: DataFrame
 ) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 
 WITHIN_DAYS = 90
 
@@ -37,7 +37,7 @@ class FactReturns(Contract):
     business_date: T.DateType = column("day of the cancellation; the partition")
 
 
-@gold_table(contract=FactReturns, key=["line_id"], reads={"silver_transactions": Reads(before=WITHIN_DAYS)})
+@gold_table(contract=FactReturns, key=["line_id"], reads={"silver_transactions": InputWindow(before=WITHIN_DAYS)})
 def fact_returns(silver_transactions: DataFrame) -> DataFrame:
     """Link cancellations to sales; the lines are those of the days and of the 90 days before."""
     returned = silver_transactions.where("kind = 'cancellation'").withColumnRenamed("invoiced_at", "returned_at")

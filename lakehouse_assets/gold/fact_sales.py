@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse.tables.scd2_transforms import as_of
 from lakehouse_assets.gold.dim_customers import CUSTOMERS
 from lakehouse_assets.gold.dim_products import PRODUCTS
@@ -42,8 +42,8 @@ class FactSales(Contract):
     contract=FactSales,
     key=["line_id"],
     reads={
-        "gold_dim_customers": Reads(whole=True, required=False),
-        "gold_dim_products": Reads(whole=True, required=False),
+        "gold_dim_customers": InputWindow(whole=True, required=False),
+        "gold_dim_products": InputWindow(whole=True, required=False),
     },
 )
 def fact_sales(

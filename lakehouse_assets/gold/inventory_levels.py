@@ -11,9 +11,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, rule
-from lakehouse.tables.declarations import Reads, gold_table
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse.tables.scd2_transforms import as_of
-from lakehouse_assets.gold._metrics import metric
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold.dim_products import PRODUCTS
 
 _AFTER, _LOW = "_after", "_low"
@@ -29,13 +29,41 @@ class InventoryLevels(Contract):
 
     business_date: T.DateType = column("day of which it is the end; the partition")
     stock_code: T.StringType = column("product code, upper case")
-    opening: T.LongType = metric("opening")
-    received: T.LongType = metric("received", ge=0)
-    sold: T.LongType = metric("sold", ge=0)
-    adjusted: T.LongType = metric("adjusted")
-    counted: T.LongType = metric("counted", nullable=True, ge=0)
-    corrected: T.LongType = metric("corrected")
-    closing: T.LongType = metric("closing")
+    opening: T.LongType = column(
+        "stock at the end of the last day before on which anything moved; 0 before the first movement",
+        formula="closing of that day",
+        unit="units",
+    )
+    received: T.LongType = column(
+        "what was delivered",
+        formula="sum(quantity of receipts of silver.inventory)",
+        unit="units",
+        ge=0,
+    )
+    sold: T.LongType = column(
+        "what the warehouse booked as sold",
+        formula="-sum(quantity of sales of silver.inventory)",
+        unit="units",
+        ge=0,
+    )
+    adjusted: T.LongType = column(
+        "what was put right, by the warehouse or at the till; negative if taken",
+        formula="sum(quantity of adjustments of silver.inventory and of lines where kind = 'adjustment')",
+        unit="units",
+    )
+    counted: T.LongType = column(
+        "what the day's last count found; none on a day without one",
+        formula="quantity of the last count of silver.inventory",
+        unit="units",
+        nullable=True,
+        ge=0,
+    )
+    corrected: T.LongType = column(
+        "what counts found beyond the books, negative if less",
+        formula="closing - (opening + received - sold + adjusted)",
+        unit="units",
+    )
+    closing: T.LongType = metrics.CLOSING.column()
     reorder_level: T.IntegerType = column(
         "stock at which to reorder, as valid at the end of the day; none if nobody has said",
         unit="units",
@@ -69,9 +97,9 @@ class InventoryLevels(Contract):
     contract=InventoryLevels,
     key=["business_date", "stock_code"],
     reads={
-        "silver_inventory": Reads(required=False),
-        "silver_transactions": Reads(required=False),
-        "gold_dim_products": Reads(whole=True, required=False),
+        "silver_inventory": InputWindow(required=False),
+        "silver_transactions": InputWindow(required=False),
+        "gold_dim_products": InputWindow(whole=True, required=False),
     },
 )
 def inventory_levels(

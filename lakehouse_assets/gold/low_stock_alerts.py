@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.contracts.contract import Contract, column, rule
 from lakehouse.contracts.keys import surrogate_key
 from lakehouse.tables.declarations import gold_table
-from lakehouse_assets.gold._metrics import metric
+from lakehouse_assets.gold import _metrics as metrics
 
 
 class LowStockAlerts(Contract):
@@ -22,13 +22,18 @@ class LowStockAlerts(Contract):
     status: T.StringType = column("which way the stock crossed the level", isin=("raised", "resolved"))
     raised_on: T.DateType = column("day from which on stock was low")
     resolved_on: T.DateType = column("first day at whose end it was not any more; none while it is low", nullable=True)
-    closing: T.LongType = metric("closing")
+    closing: T.LongType = metrics.CLOSING.column()
     reorder_level: T.IntegerType = column(
         "stock at which to reorder; none if the alert is resolved because there is no level any more",
         unit="units",
         nullable=True,
     )
-    days_low: T.LongType = metric("days_low", ge=0)
+    days_low: T.LongType = column(
+        "calendar days for which stock was low; 0 when the alert is raised",
+        formula="business_date - raised_on",
+        unit="days",
+        ge=0,
+    )
 
     @rule("an alert is raised or resolved on the day of its row")
     @staticmethod

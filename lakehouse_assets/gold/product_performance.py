@@ -12,8 +12,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.tables.calendars import MONTHLY
 from lakehouse.tables.declarations import gold_table
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import MONEY, money, ratio, sums
-from lakehouse_assets.gold._metrics import metric
 
 CLASSES = {"A": 80, "B": 95}
 """Up to which share of the revenue, in percent, the products ranked first are of a class; all others are of class C."""
@@ -24,22 +24,69 @@ class ProductPerformance(Contract):
 
     month_start: T.DateType = column("first day of the month; the partition")
     stock_code: T.StringType = column("product code, upper case")
-    lines: T.LongType = metric("lines", ge=1)
-    units: T.LongType = metric("units")
-    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
-    revenue: T.DecimalType(18, 3) = metric("revenue")  # type: ignore[valid-type]
-    costed_revenue: T.DecimalType(18, 3) = metric("costed_revenue")  # type: ignore[valid-type]
-    cost_of_sales: T.DecimalType(18, 3) = metric("cost_of_sales", nullable=True)  # type: ignore[valid-type]
-    margin: T.DecimalType(18, 3) = metric("margin", nullable=True)  # type: ignore[valid-type]
-    margin_rate: T.DecimalType(18, 4) = metric("margin_rate", nullable=True)  # type: ignore[valid-type]
-    units_sold: T.LongType = metric("units_sold", ge=0)
-    units_returned: T.LongType = metric("units_returned")
-    return_rate: T.DecimalType(18, 4) = metric("return_rate", nullable=True)  # type: ignore[valid-type]
-    return_lines: T.LongType = metric("return_lines", ge=0)
-    unlinked_return_lines: T.LongType = metric("unlinked_return_lines", ge=0)
-    revenue_rank: T.LongType = metric("revenue_rank", ge=1)
+    lines: T.LongType = metrics.LINES.column(ge=1)
+    units: T.LongType = metrics.UNITS.column()
+    gross_sales: T.DecimalType(18, 3) = metrics.GROSS_SALES.column()  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metrics.RETURNS.column()  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metrics.NET_SALES.column()  # type: ignore[valid-type]
+    revenue: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
+        "amount of sales and cancellations, without bad debt",
+        formula="sum(amount where kind in ('sale', 'cancellation'))",
+        unit="GBP",
+    )
+    costed_revenue: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
+        "revenue of the lines whose product had a known cost when they were invoiced",
+        formula="sum(amount where kind in ('sale', 'cancellation') and cost_amount of gold.fact_sales is known)",
+        unit="GBP",
+    )
+    cost_of_sales: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
+        "what the units sold cost, less those returned, at the cost as of each line; none if no cost is known",
+        formula="sum(cost_amount where kind in ('sale', 'cancellation'))",
+        unit="GBP",
+        nullable=True,
+    )
+    margin: T.DecimalType(18, 3) = column(  # type: ignore[valid-type]
+        "revenue of the lines whose cost is known, less that cost",
+        formula="costed_revenue - cost_of_sales",
+        unit="GBP",
+        nullable=True,
+    )
+    margin_rate: T.DecimalType(18, 4) = column(  # type: ignore[valid-type]
+        "margin as a share of the revenue it is made of; none where that is not positive",
+        formula="margin / costed_revenue, rounded half up",
+        unit="share",
+        nullable=True,
+    )
+    units_sold: T.LongType = column("units of sales", formula="sum(quantity where kind = 'sale')", unit="units", ge=0)
+    units_returned: T.LongType = column(
+        "units of cancellations",
+        formula="-sum(quantity where kind = 'cancellation')",
+        unit="units",
+    )
+    return_rate: T.DecimalType(18, 4) = column(  # type: ignore[valid-type]
+        "units returned by units sold in the same period, above 1 if more came back; none if none were sold",
+        formula="units_returned / units_sold, rounded half up",
+        unit="share",
+        nullable=True,
+    )
+    return_lines: T.LongType = column(
+        "lines of cancellations",
+        formula="count(* where kind = 'cancellation')",
+        unit="lines",
+        ge=0,
+    )
+    unlinked_return_lines: T.LongType = column(
+        "lines of cancellations of which the sale was not found",
+        formula="count(* of gold.fact_returns where not is_linked)",
+        unit="lines",
+        ge=0,
+    )
+    revenue_rank: T.LongType = column(
+        "place of the product by revenue in the month, the highest first; of equals the lower stock code",
+        formula="row_number() over (order by revenue desc, stock_code)",
+        unit="rank",
+        ge=1,
+    )
     abc_class: T.StringType = column(
         "A: the products that make the first 80 % of revenue, B: those up to 95 %, C: the rest", isin=("A", "B", "C")
     )

@@ -5,8 +5,8 @@ from pyspark.sql import DataFrame
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.tables.declarations import gold_table
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import sums
-from lakehouse_assets.gold._metrics import metric
 
 
 class SalesByProduct(Contract):
@@ -14,11 +14,11 @@ class SalesByProduct(Contract):
 
     business_date: T.DateType = column("day of the invoices; the partition")
     stock_code: T.StringType = column("product code, upper case")
-    lines: T.LongType = metric("lines", ge=0)
-    units: T.LongType = metric("units")
-    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
+    lines: T.LongType = metrics.LINES.column(ge=0)
+    units: T.LongType = metrics.UNITS.column()
+    gross_sales: T.DecimalType(18, 3) = metrics.GROSS_SALES.column()  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metrics.RETURNS.column()  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metrics.NET_SALES.column()  # type: ignore[valid-type]
 
 
 @gold_table(contract=SalesByProduct, key=["business_date", "stock_code"])

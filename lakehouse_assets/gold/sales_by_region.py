@@ -5,8 +5,8 @@ from pyspark.sql import DataFrame
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.tables.declarations import gold_table
+from lakehouse_assets.gold import _metrics as metrics
 from lakehouse_assets.gold._measures import customers, of_lines, with_average_basket
-from lakehouse_assets.gold._metrics import metric
 
 
 class SalesByRegion(Contract):
@@ -14,15 +14,15 @@ class SalesByRegion(Contract):
 
     business_date: T.DateType = column("day of the invoices; the partition")
     country: T.StringType = column("country of the customer")
-    orders: T.LongType = metric("orders", ge=0)
-    sale_orders: T.LongType = metric("sale_orders", ge=0)
-    lines: T.LongType = metric("lines", ge=0)
-    units: T.LongType = metric("units")
-    gross_sales: T.DecimalType(18, 3) = metric("gross_sales")  # type: ignore[valid-type]
-    returns: T.DecimalType(18, 3) = metric("returns")  # type: ignore[valid-type]
-    net_sales: T.DecimalType(18, 3) = metric("net_sales")  # type: ignore[valid-type]
-    average_basket: T.DecimalType(18, 3) = metric("average_basket", nullable=True)  # type: ignore[valid-type]
-    customers: T.LongType = metric("customers", ge=0)
+    orders: T.LongType = metrics.ORDERS.column(ge=0)
+    sale_orders: T.LongType = metrics.SALE_ORDERS.column(ge=0)
+    lines: T.LongType = metrics.LINES.column(ge=0)
+    units: T.LongType = metrics.UNITS.column()
+    gross_sales: T.DecimalType(18, 3) = metrics.GROSS_SALES.column()  # type: ignore[valid-type]
+    returns: T.DecimalType(18, 3) = metrics.RETURNS.column()  # type: ignore[valid-type]
+    net_sales: T.DecimalType(18, 3) = metrics.NET_SALES.column()  # type: ignore[valid-type]
+    average_basket: T.DecimalType(18, 3) = metrics.AVERAGE_BASKET.column(nullable=True)  # type: ignore[valid-type]
+    customers: T.LongType = metrics.CUSTOMERS.column(ge=0)
 
 
 @gold_table(contract=SalesByRegion, key=["business_date", "country"])

@@ -9,8 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column, rule
-from lakehouse.tables.declarations import Reads, gold_table
-from lakehouse_assets.gold._metrics import metric
+from lakehouse.tables.declarations import InputWindow, gold_table
 from lakehouse_assets.gold._sessions import in_sessions
 
 DEVICES = ("desktop", "mobile", "tablet", "bot", "unknown")
@@ -24,11 +23,36 @@ class Sessions(Contract):
     customer_id: T.LongType = column("customer number, the last one that was logged in", nullable=True)
     started_at: T.TimestampType = column("time of the first event, UTC")
     ended_at: T.TimestampType = column("time of the last event, UTC")
-    duration_seconds: T.LongType = metric("duration_seconds", ge=0)
-    events: T.LongType = metric("events", ge=1)
-    views: T.LongType = metric("views", ge=0)
-    carts: T.LongType = metric("carts", ge=0)
-    purchases: T.LongType = metric("purchases", ge=0)
+    duration_seconds: T.LongType = column(
+        "whole seconds from the first event of a session to its last",
+        formula="max(clicked_at) - min(clicked_at) of silver.clicks",
+        unit="seconds",
+        ge=0,
+    )
+    events: T.LongType = column(
+        "events of a session, of every kind",
+        formula="count(* of silver.clicks)",
+        unit="events",
+        ge=1,
+    )
+    views: T.LongType = column(
+        "pages viewed",
+        formula="count(* of silver.clicks where event_type = 'view')",
+        unit="events",
+        ge=0,
+    )
+    carts: T.LongType = column(
+        "times that something was put into the cart",
+        formula="count(* of silver.clicks where event_type = 'cart')",
+        unit="events",
+        ge=0,
+    )
+    purchases: T.LongType = column(
+        "times that something was bought",
+        formula="count(* of silver.clicks where event_type = 'purchase')",
+        unit="events",
+        ge=0,
+    )
     first_url: T.StringType = column("page of the first event", nullable=True)
     last_url: T.StringType = column("page of the last event", nullable=True)
     device: T.StringType = column("kind of device, by the browser's name of the first event", isin=DEVICES)
@@ -45,7 +69,7 @@ class Sessions(Contract):
         return events == views + carts + purchases
 
 
-@gold_table(contract=Sessions, key=["session_key"], reads={"silver_clicks": Reads(before=1, after=1)})
+@gold_table(contract=Sessions, key=["session_key"], reads={"silver_clicks": InputWindow(before=1, after=1)})
 def sessions(silver_clicks: DataFrame) -> DataFrame:
     """Sum events by session."""
     logged_in = F.when(F.col("user_id").isNotNull(), F.col("place"))

@@ -3,6 +3,6 @@
 The runs of the other silver tables write it, whether a day is published or held.
 """
 
-from lakehouse.tables.declarations import QUARANTINE, side_table
+from lakehouse.tables.declarations import QUARANTINE, managed_table
 
-quarantine = side_table(layout=QUARANTINE)
+quarantine = managed_table(layout=QUARANTINE)

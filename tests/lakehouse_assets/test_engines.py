@@ -20,9 +20,9 @@ from lakehouse.contracts.contract import arrow_schema
 from lakehouse.contracts.row_outcome import DIGEST, DUPLICATE, OUTCOME, PUBLISHED, REFUSED
 from lakehouse.engines.base import Engine
 from lakehouse.engines.sail import SailEngine
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.publication.validation import judge_received
-from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable
+from lakehouse.tables.declarations import BronzeTable, ContractTable, Scd2Table
 from lakehouse_assets.definitions import find_tables
 from tests.conftest import engine_at
 from tests.frames import FAULTS, TEN_LINES, as_frame
@@ -103,7 +103,7 @@ class Shop:
 
 
 def _is_history(name: str) -> bool:
-    return isinstance(TABLES[name], HistoryTable)
+    return isinstance(TABLES[name], Scd2Table)
 
 
 def _of(rows: pa.Table, days: list) -> pa.Table:
@@ -120,7 +120,7 @@ def computed(engine: Engine, name: str, inputs: dict[str, pa.Table]) -> pa.Table
     """Return what a table's function makes of its inputs."""
     table = TABLES[name]
     frames = {own: as_frame(engine, rows) for own, rows in inputs.items()}
-    return engine.collect(fitted(table.transform(**frames), table.terms.contract))
+    return engine.collect(to_contract(table.transform(**frames), table.terms.contract))
 
 
 def outcome(engine: Engine, name: str, shop: Shop) -> pa.Table:

@@ -16,13 +16,13 @@ from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lakehouse.contracts.contract import columns_of
-from lakehouse.tables.declarations import LAYERS, BronzeTable, ContractTable, SideTable
+from lakehouse.tables.declarations import LAYERS, BronzeTable, ContractTable, ManagedTable
 from lakehouse_assets.definitions import find_tables
 from tests.lakehouse.cli.conftest import copied, shared_worlds
 from tests.processes import free_port, lake_environment, started, wait_for
 
 TABLES = find_tables()
-RUN = [table for table in TABLES if not isinstance(table, SideTable)]
+RUN = [table for table in TABLES if not isinstance(table, ManagedTable)]
 """The tables that have runs of their own."""
 SHOWN = [table for table in TABLES if table.full_name in {"bronze.clicks", "silver.quarantine", "gold.fact_sales"}]
 """One table of each layer and of each kind: the browser looks at these, and what it is told is compared for all."""
@@ -236,7 +236,7 @@ def test_a_held_day_is_red_with_its_rejected_rows_by_rule_and_a_sample(page: Pag
 
 def _columns(table) -> dict[str, str]:
     """Return what is said of columns: of all in silver and gold, of the lakehouse's own in bronze."""
-    if isinstance(table, SideTable):
+    if isinstance(table, ManagedTable):
         return dict.fromkeys(table.layout.schema.names, "")
     if isinstance(table, ContractTable):
         return {column.name: column.description for column in columns_of(table.terms.contract)}

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.cli.lineage_view import as_data, print_lineage
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.lineage.columns import Lineage
 from lakehouse.orchestration import asset_metadata as catalogue
 from lakehouse.tables.declarations import ContractTable
@@ -108,7 +108,7 @@ def balances(silver_transactions, gold_balances):
 
 
 def test_a_running_balance_is_shown_as_made_from_itself(capsys, monkeypatch):
-    terms = Terms("gold.balances", Balances, Policy(("business_date",)), "business_date")
+    terms = TableSpec("gold.balances", Balances, Policy(("business_date",)), "business_date")
     table = ContractTable("gold", "balances", "", "team:test", "business_date", __file__, 1, terms, balances)
     lineage = Lineage([*find_tables(), table])
     monkeypatch.setattr(catalogue, "_lineage", lambda: lineage)

@@ -11,7 +11,7 @@ import pytest
 from lakehouse.contracts.contract import Contract, column, day_rules_of
 from lakehouse.contracts.partition_rules import Figures, duplicates, hours, total, trailing, volume
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.publication.audit import Audit, DayTally, HeldError
 from lakehouse.publication.earlier_figures import earlier_figures
 from lakehouse.publication.publish import publish_derived
@@ -175,7 +175,7 @@ def test_hours_are_those_of_published_rows(audited):
     assert not any(tally.findings for tally in gate.tallies.values())
 
 
-TERMS = Terms("gold.sales", Sales, POLICY, "business_date")
+TERMS = TableSpec("gold.sales", Sales, POLICY, "business_date")
 
 
 def test_earlier_figures_are_those_published(engine):

@@ -439,9 +439,9 @@ def crash(monkeypatch, engine):
             happened.append(point)
             raise CrashError(point)
 
-        def appending(layout, batches, *, token: Token, metadata=None):
+        def appending(layout, batches, *, token: Token | None = None, metadata=None):
             table = "files" if layout.name == FILES.name else "bronze"
-            mine = token.number == batch and not happened
+            mine = token is not None and token.number == batch and not happened
             if mine and point == f"before {table}":
                 dying()
             if mine and point == f"during {table}":

@@ -1,6 +1,6 @@
-"""Refilling: values rescued before their column was declared come into it, exactly once, and only their days change.
+"""Values rescued before their column was declared come into it, exactly once, and only their days change.
 
-On the embedded engine; that the other one refills the same is for ``test_ingestion_engines``.
+On the embedded engine; that the other one does the same is for ``test_ingestion_engines``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ OLD = ("InvoiceNo", "InvoiceDate", "Country")
 BEFORE = Source("transactions", CsvFormat(OLD), "InvoiceDate")
 AFTER = Source("transactions", CsvFormat((*OLD, "Channel")), "InvoiceDate")
 FIRST, SECOND = "transactions/2011-03-01.csv", "transactions/2011-03-02.csv"
-CHANNEL = Refill(["Channel"], [day(1), day(2)], day(1))
 
 
 def lines(*invoices: str, at: str = "2011-03-01 10:00:00", **more: str) -> bytes:
@@ -51,17 +50,6 @@ def take_in(engine, landing_root):
     return run
 
 
-@pytest.fixture
-def refill(engine, landing_root, take_in):
-    """Ask for a refill, and run under the new declaration."""
-
-    def run(source=AFTER, asked=CHANNEL):
-        ingestion(engine, landing_root, source).ask_for_refill(asked, "somebody")
-        return take_in(source)
-
-    return run
-
-
 def current(engine, source=AFTER) -> list[dict]:
     """Return the rows that count, as silver sees them, without what differs from batch to batch."""
     table = bronze_layout(source).name
@@ -71,7 +59,7 @@ def current(engine, source=AFTER) -> list[dict]:
     return sorted(kept, key=lambda row: (row["source_file"], row["source_record"] or 0))
 
 
-def as_read_anew(source, tmp_path, landing_root) -> list[dict]:
+def as_read_then(source, tmp_path, landing_root) -> list[dict]:
     """Return the rows that count in another lake that reads the same files under a declaration from the start."""
     from lakehouse.engines.sail import SailEngine
 
@@ -136,16 +124,16 @@ CASES = {
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_after_a_refill_the_rows_are_those_of_reading_the_files_anew(
-    engine, landing_root, tmp_path, take_in, refill, kind
+def test_once_the_column_is_declared_the_rows_are_those_of_reading_the_files_then(
+    engine, landing_root, tmp_path, take_in, kind
 ):
     before, after, column, files = CASES[kind]
     for key, content in files.items():
         drop(landing_root, key, content)
     take_in(before)
     assert any(column.casefold() in (row["rescued_data"] or "").casefold() for row in current(engine, before))
-    refill(after, Refill([column], [day(1), day(2)], day(1)))
-    assert current(engine, after) == as_read_anew(after, tmp_path, landing_root)
+    take_in(after)
+    assert current(engine, after) == as_read_then(after, tmp_path, landing_root)
     assert {row[column] for row in current(engine, after)} > {None}
 
 
@@ -163,38 +151,37 @@ def test_after_a_refill_the_rows_are_those_of_reading_the_files_anew(
         ("string", pa.array(["x", "", None])),
     ],
 )
-def test_a_parquet_value_comes_back_in_its_type(engine, landing_root, tmp_path, take_in, refill, type_, values):
+def test_a_parquet_value_comes_back_in_its_type(engine, landing_root, tmp_path, take_in, type_, values):
     before = Source("products", ParquetFormat((("code", "string"),)), "code")
     after = Source("products", ParquetFormat((("code", "string"), ("more", type_))), "code")
     content = parquet_bytes(pa.table({"code": ["a", "b", "c"], "more": values}))
     drop(landing_root, "products/2011-03-01.parquet", content)
     take_in(before)
-    refill(after, Refill(["more"], [day(1)], day(1)))
-    assert current(engine, after) == as_read_anew(after, tmp_path, landing_root)
+    take_in(after)
+    assert current(engine, after) == as_read_then(after, tmp_path, landing_root)
     assert {row["rescued_data"] for row in current(engine, after)} == {None}
 
 
-def test_a_value_that_does_not_fit_its_column_stays_rescued(engine, landing_root, take_in, refill):
+def test_a_value_that_does_not_fit_its_column_stays_rescued(engine, landing_root, take_in):
     before = Source("products", ParquetFormat((("code", "string"),)), "code")
     after = Source("products", ParquetFormat((("code", "string"), ("more", "int32"))), "code")
     content = parquet_bytes(pa.table({"code": ["a", "b"], "more": [1, 1 << 40]}))
     drop(landing_root, "products/2011-03-01.parquet", content)
     take_in(before)
-    refill(after, Refill(["more"], [day(1)], day(1)))
+    take_in(after)
     assert [(row["more"], row["rescued_data"]) for row in current(engine, after)] == [
         (1, None),
         (None, json.dumps({"more": 1 << 40}, separators=(",", ":"))),
     ]
 
 
-def test_only_the_days_with_rescued_values_are_appended_and_reported(engine, landing_root, take_in, refill):
-    drop(landing_root, FIRST, lines("1"))
-    mixed = jsonl_bytes([{"id": 1, "at": "2011-03-01", "vip": 1}, {"id": 2, "at": "2011-03-02"}])
+def test_only_the_days_with_rescued_values_are_appended_and_reported_once(engine, landing_root, take_in):
+    mixed = jsonl_bytes([{"id": 1, "at": "2011-03-01", "vip": 1}, {"id": 2, "at": "2011-03-02", "tier": "vip"}])
     before = Source("customers", JsonLinesFormat(("id", "at")), "at")
     after = Source("customers", JsonLinesFormat(("id", "at", "vip")), "at")
     drop(landing_root, "customers/2011-03-01.jsonl", mixed)
     take_in(before)
-    result = refill(after, Refill(["vip"], [day(1)], day(1)))
+    result = take_in(after)
     assert (result.dates, result.files) == ({day(1)}, [])
     assert registered(engine) == [
         ("customers/2011-03-01.jsonl", 1, "ingested", 2),
@@ -202,37 +189,56 @@ def test_only_the_days_with_rescued_values_are_appended_and_reported(engine, lan
     ]
     assert result.notes == ["1 rows of 1 files appended again, with rescued values in vip"]
     versions = engine.version("bronze.customers"), engine.version(FILES.name)
-    assert (refill(after, Refill(["vip"], [day(1)], day(1))).dates, take_in(after).dates) == ({day(1)}, set())
+    assert (take_in(after).dates, take_in(before).dates, take_in(after).dates) == (set(), set(), set())
     assert versions == (engine.version("bronze.customers"), engine.version(FILES.name))
 
 
-def test_a_file_is_still_the_file_it_was(engine, landing_root, take_in, refill):
+def test_a_column_without_rescued_values_is_given_to_bronze_and_no_day_is_reported(engine, landing_root, take_in):
+    drop(landing_root, FIRST, lines("1", Till="4"))
+    take_in()
+    declared = ingestion(engine, landing_root, AFTER)
+    assert (declared.new_columns(), declared.last_landing_date()) == (["Channel"], day(1))
+    result = take_in(AFTER)
+    assert (result.dates, result.notes) == (set(), [])
+    assert declared.new_columns() == []
+    assert current(engine) == [{**row, "Channel": None} for row in current(engine, BEFORE)]
+    version = engine.version("bronze.transactions")
+    take_in(AFTER)
+    assert engine.version("bronze.transactions") == version
+
+
+def test_a_source_that_never_landed_has_no_new_columns(engine, landing_root):
+    nothing = ingestion(engine, landing_root, AFTER)
+    assert (nothing.new_columns(), nothing.last_landing_date()) == ([], None)
+
+
+def test_a_file_is_still_the_file_it_was(engine, landing_root, take_in):
     """It is not read again, it can be corrected, and the days that a correction leaves are marked."""
     drop(landing_root, FIRST, lines("1", Channel="web") + b"2,2011-03-02,FR,till\n")
     take_in()
-    refill()
+    take_in(AFTER)
     assert take_in(AFTER).files == []
     drop(landing_root, FIRST, lines("1b", Channel="shop"))
     assert take_in(AFTER).dates == {day(1), day(2)}
     assert [(row["InvoiceNo"], row["Channel"]) for row in current(engine)] == [("1b", "shop")]
 
 
-def test_rows_of_older_versions_are_not_refilled(engine, landing_root, take_in, refill):
+def test_rows_of_older_versions_are_not_appended_again(engine, landing_root, take_in):
     drop(landing_root, FIRST, lines("1", Channel="web"))
     take_in()
     drop(landing_root, FIRST, lines("2"))
     take_in()
-    refill()
+    take_in(AFTER)
     assert [(row["InvoiceNo"], row["Channel"]) for row in current(engine)] == [("2", None)]
     assert [outcome for _, _, outcome, _ in registered(engine)] == ["ingested", "ingested"]
 
 
-def test_a_refusal_that_stands_beside_the_rows_still_does(engine, landing_root, take_in, refill):
+def test_a_refusal_that_stands_beside_the_rows_still_does(engine, landing_root, take_in):
     drop(landing_root, FIRST, lines("1", Channel="web"))
     take_in()
     drop(landing_root, FIRST, b"not,a,header\n")
     take_in()
-    refill()
+    take_in(AFTER)
     assert [(row["InvoiceNo"], row["Channel"], row["reject_reason"] is None) for row in current(engine)] == [
         (None, None, False),
         ("1", "web", True),
@@ -242,53 +248,63 @@ def test_a_refusal_that_stands_beside_the_rows_still_does(engine, landing_root, 
 
 @pytest.mark.parametrize("point", [point for point in POINTS if point != "during bronze"])  # a table, not parts
 @pytest.mark.parametrize("rows_a_batch", [1, 1000])
-def test_a_crash_at_any_point_of_a_refill_loses_and_doubles_nothing(  # noqa: PLR0917
-    engine, landing_root, tmp_path, take_in, refill, crash, monkeypatch, point, rows_a_batch
+def test_a_crash_at_any_point_loses_and_doubles_nothing(  # noqa: PLR0917
+    engine, landing_root, tmp_path, take_in, crash, monkeypatch, point, rows_a_batch
 ):
     monkeypatch.setattr("lakehouse.ingestion.batches._REFILLED_ROWS", rows_a_batch)
     drop(landing_root, FIRST, lines("1", "2", Channel="web"))
     drop(landing_root, SECOND, lines("3", at="2011-03-02", Channel="till"))
     take_in()
     if point == "before confirm":
-        ingestion(engine, landing_root, AFTER).ask_for_refill(CHANNEL, "somebody")
         take_in(AFTER, confirm=False)
     else:
         crash(point, 3 if rows_a_batch == 1 else 2)
         with pytest.raises(CrashError):
-            refill()
+            take_in(AFTER)
     assert ingestion(engine, landing_root, AFTER).interrupted().landing_dates == [day(1)]
     assert take_in(AFTER).dates == {day(1), day(2)}
-    assert current(engine) == as_read_anew(AFTER, tmp_path, landing_root)
+    assert current(engine) == as_read_then(AFTER, tmp_path, landing_root)
     refilled = [(file, rows) for file, _, outcome, rows in registered(engine) if outcome == "refilled"]
     assert refilled == [(FIRST, 2), (SECOND, 1)]
     assert ingestion(engine, landing_root, AFTER).interrupted() is None
 
 
-def test_a_refill_of_a_column_that_was_never_declared_is_dropped(engine, landing_root, take_in, refill):
+def test_a_column_declared_before_an_interrupted_one_is_filled_is_filled_with_it(engine, landing_root, take_in, crash):
+    both = Source("transactions", CsvFormat((*OLD, "Channel", "Till")), "InvoiceDate")
     drop(landing_root, FIRST, lines("1", Channel="web"))
+    drop(landing_root, SECOND, lines("2", at="2011-03-02", Till="4"))
     take_in()
-    assert refill(BEFORE).dates == set()
-    assert ingestion(engine, landing_root, BEFORE).interrupted() is None
-    assert [row["rescued_data"] for row in current(engine, BEFORE)] == ['{"Channel":"web"}']
+    crash("before bronze", 2)
+    with pytest.raises(CrashError):
+        take_in(AFTER)
+    assert take_in(both).dates == {day(1), day(2)}
+    assert [(row["Channel"], row["Till"], row["rescued_data"]) for row in current(engine, both)] == [
+        ("web", None, None),
+        (None, "4", None),
+    ]
 
 
-def test_a_refill_is_asked_for_beside_batches_that_are_not_reported_yet(engine, landing_root, take_in):
+@pytest.mark.parametrize("declared", [AFTER, BEFORE])
+def test_a_manifest_of_before_that_names_columns_is_honoured_while_they_are_declared(
+    engine, landing_root, take_in, declared
+):
     drop(landing_root, FIRST, lines("1", Channel="web"))
     drop(landing_root, SECOND, lines("2", at="2010-12-24"))
     take_in(confirm=False)
-    taking = ingestion(engine, landing_root, AFTER)
-    taking.ask_for_refill(Refill(["Channel"], [day(1)], day(1)), "somebody")
-    kept = ManifestFile(taking.root, "transactions").read()
-    assert (kept.refill.columns, kept.landing_dates) == (["Channel"], [day(1), day(2)])
-    assert take_in(AFTER).dates == {dt.date(2010, 12, 24), day(1)}
-    assert [row["Channel"] for row in current(engine)] == ["web", None]
+    kept = ManifestFile(str(landing_root.parent), "transactions")
+    kept.write("accept-1", kept.read().batches, Refill(["Channel"], [day(1)], day(1)))
+    assert kept.read().landing_dates == [day(1), day(2)]
+    assert take_in(declared).dates == {dt.date(2010, 12, 24), day(1)}
+    assert kept.read() is None
+    rescued = [row["rescued_data"] for row in current(engine, declared)]
+    assert rescued == ([None, None] if declared is AFTER else ['{"Channel":"web"}', None])
 
 
-def test_what_refilling_does_not_know_it_leaves(engine, landing_root, take_in, refill):
+def test_values_of_other_columns_stay_rescued(engine, landing_root, take_in):
     drop(landing_root, FIRST, lines("1", Channel="web", Till="4"))
     drop(landing_root, SECOND, csv_bytes([sale("2")]))
     take_in()
-    refill()
+    take_in(AFTER)
     (first, second) = current(engine)
     assert (first["Channel"], first["rescued_data"]) == ("web", '{"Till":"4"}')
     assert (second["Channel"], json.loads(second["rescued_data"])["StockCode"]) == (None, "85123A")

@@ -12,7 +12,6 @@ from examples import shop
 from lakehouse.delta.system_tables import FILES
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.bronze_rows import bronze_layout
-from lakehouse.ingestion.manifest import Refill
 from lakehouse.landing.reader import CsvFormat
 from tests.conftest import engine_at
 from tests.contents import content_hash
@@ -78,7 +77,6 @@ def test_rescued_values_come_into_a_column_declared_later(engine, landing_root):
     before.run([day(1), day(2)], run_id="run")
     before.confirm()
     after = ingestion(engine, landing_root, replace(TRANSACTIONS, format=CsvFormat((*COLUMNS, "Till"))))
-    after.ask_for_refill(Refill(["Till"], [day(1), day(2)], day(1)), "somebody")
     assert after.run([day(1)], run_id="again").dates == {day(1), day(2)}
     after.confirm()
     found = rows(engine, "bronze.transactions", "InvoiceNo", "batch_id", "Till", "rescued_data")

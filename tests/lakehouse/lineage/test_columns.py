@@ -21,7 +21,7 @@ from lakehouse.ingestion.bronze_rows import METADATA
 from lakehouse.lineage.columns import Lineage
 from lakehouse.lineage.plan_walker import LineageError, TableColumn
 from lakehouse.orchestration.asset_factory import asset_key
-from lakehouse.tables.declarations import BronzeTable, ContractTable, HistoryTable
+from lakehouse.tables.declarations import BronzeTable, ContractTable, Scd2Table
 from lakehouse_assets.definitions import find_tables
 from tests.conftest import engine_at
 from tests.line import good_lines
@@ -240,7 +240,7 @@ def rows_of(table, chance):
         return received(table, chance)
     columns = columns_of(table.terms.contract)
     # Of a member one version: versions that overlap, as random ones would, are of no dimension.
-    key = (table.history.natural_key,) if isinstance(table, HistoryTable) else table.terms.policy.key
+    key = (table.history.natural_key,) if isinstance(table, Scd2Table) else table.terms.policy.key
     single = [name for name in table.terms.policy.key if name != table.partition_column]
     single = single if len(table.terms.policy.key) <= 2 else []
     rows = {}

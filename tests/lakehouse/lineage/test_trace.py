@@ -13,7 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.errors import RequestError
 from lakehouse.lineage.row_trace import key_of
 from lakehouse.project import Lakehouse
@@ -241,7 +241,7 @@ def test_where_a_key_is_derived_and_inputs_are_several_whole_partitions_are_behi
     lamps = sales_of("2024-01-01", 3, Description="LAMP", StockCode="LAMP")
     land(lake_at(lake_root), "2024-01-01.csv", [*sales_of("2024-01-01", 2), *lamps])
     run(lake_at(lake_root))
-    terms = Terms("gold.letters", Letters, Policy(("business_date", "letter")), "business_date")
+    terms = TableSpec("gold.letters", Letters, Policy(("business_date", "letter")), "business_date")
     table = ContractTable("gold", "letters", "", "team:test", "business_date", __file__, 1, terms, letters)
     lake = Lakehouse.open(settings=lake_at(lake_root).settings, tables=[*lake_at(lake_root).tables.values(), table])
     when = dt.date(2024, 1, 1)
@@ -268,7 +268,6 @@ def test_where_a_key_is_derived_and_inputs_are_several_whole_partitions_are_behi
     )
 
 
-@pytest.mark.slow
 def test_every_cell_of_ten_random_rows_of_the_real_days_verifies_and_a_tampered_one_does_not(lake_root):
     landing = lake_root / "landing" / "transactions"
     real_data.deliver([(landing / file.name, file.read_bytes()) for file in real_data.files()])

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.rule_compiler import rules_version
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableError
 from lakehouse.publication import publish as publication
 from lakehouse.publication.publish import publish_derived, publish_received, unreported
@@ -245,7 +245,7 @@ class Weekly(Contract):
     net_sales: T.DecimalType(18, 3) = column("money", ge=0)
 
 
-DERIVED = Terms("gold.example", Weekly, Policy(("business_date", "country")), "business_date")
+DERIVED = TableSpec("gold.example", Weekly, Policy(("business_date", "country")), "business_date")
 
 
 def derived(engine, *found):

@@ -15,8 +15,8 @@ from lakehouse.engines.sail import SailEngine
 from lakehouse.publication.publish import publish_derived
 from lakehouse.publication.scd2 import publish_history
 from lakehouse.tables.calendars import DAILY
-from lakehouse.tables.declarations import Reads, gold_table
-from lakehouse.tables.inputs import computed, load, reach
+from lakehouse.tables.declarations import InputWindow, gold_table
+from lakehouse.tables.inputs import affected_partitions, compute, load
 from lakehouse.tables.scd2_transforms import changes_between
 from tests.members import HISTORY, LAYOUTS, TERMS, Change, at, dim_members, due, table_of, versions_in
 from tests.scenario import day
@@ -45,7 +45,7 @@ def differences(monkeypatch):
     made = lambda members: changes_between(members, key="member", time="changed_at", attributes=HISTORY.attributes)  # noqa: E731
     vars(module)["differences"] = made
     exec("def member_changes(silver_members): return differences(silver_members)", vars(module))  # noqa: S102
-    declare = gold_table(contract=MemberChanges, key=["member"], reads={"silver_members": Reads(before=7)})
+    declare = gold_table(contract=MemberChanges, key=["member"], reads={"silver_members": InputWindow(before=7)})
     return declare(vars(module)["member_changes"])
 
 
@@ -58,8 +58,8 @@ def test_snapshots_that_arrive_in_any_order_end_in_the_history_of_their_differen
         rows = [Change(member, name, None, at(number)) for member, name in snapshots[number].items()]
         layout = LAYOUTS["silver.members"]
         engine.publish(layout, table_of(layout.name, rows), Predicate(DAILY, (day(number),)))
-        days = reach(engine, TABLES, differences, [day(number)])
-        frame = computed(differences, load(engine, TABLES, differences, days), days)
+        days = affected_partitions(engine, TABLES, differences, [day(number)])
+        frame = compute(differences, load(engine, TABLES, differences, days), days)
         changed = publish_derived(engine, differences.terms, frame, days, run_id="run").published
         publish_history(engine, TERMS, FED, dim_members, changed, run_id="run")
         return changed

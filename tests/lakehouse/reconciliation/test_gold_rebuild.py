@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from lakehouse.catalog.reader import Catalog
 from lakehouse.contracts.contract import arrow_schema, spark_schema
 from lakehouse.engines.base import Engine
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.publication.publish import publish_received
 from lakehouse.settings import Settings
 from lakehouse_assets.definitions import find_tables
@@ -137,7 +137,7 @@ def rebuilt(folder: Path, files: Files) -> dict[str, str]:
             else:
                 inputs = {each: as_declared(of) if of == name else make(of) for each, of in table.inputs.items()}
                 frames = {each: as_frame(engine, table.inputs[each], rows) for each, rows in inputs.items()}
-                found = engine.collect(fitted(table.transform(**frames), table.terms.contract))
+                found = engine.collect(to_contract(table.transform(**frames), table.terms.contract))
             made[name] = as_declared(name, found)
         return made[name]
 

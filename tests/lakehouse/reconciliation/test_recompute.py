@@ -11,10 +11,10 @@ import pytest
 
 from lakehouse.contracts.contract import Contract, arrow_schema, column
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableLayout
 from lakehouse.delta.predicates import Predicate
-from lakehouse.publication.digests import fitted
+from lakehouse.publication.digests import to_contract
 from lakehouse.publication.publish import publish_received
 from lakehouse.reconciliation.recompute import Recomputation
 from lakehouse.tables.declarations import ContractTable
@@ -46,7 +46,7 @@ class Words(Contract):
 
 def words_table(engine, *partitions):
     """Return a table of some rows a day, from 1 March 2011 on, which has no function of its own."""
-    terms = Terms("gold.words", Words, Policy(("business_date", "left")), "business_date")
+    terms = TableSpec("gold.words", Words, Policy(("business_date", "left")), "business_date")
     table = ContractTable("gold", "words", "", "team:test", "business_date", "", 1, terms, lambda: None)
     names = ("left", "right", "seen_at", "amount", "is_new")
     listed = [
@@ -122,5 +122,5 @@ def test_a_table_that_was_never_written_holds_nothing(engine):
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
     table = words_table(engine, [("a", "b")])
-    frame = fitted(engine.read("gold.words").drop("right"), table.terms.contract)
+    frame = to_contract(engine.read("gold.words").drop("right"), table.terms.contract)
     assert engine.collect(frame).select(["left", "right"]).to_pylist() == [{"left": "a", "right": None}]

@@ -13,7 +13,7 @@ from lakehouse.contracts.casting import typed
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.partition_rules import duplicates
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableError
 from lakehouse.delta.system_tables import DECISIONS, LEDGER, QUARANTINE
 from lakehouse.engines.sail import SailEngine
@@ -59,7 +59,7 @@ class Holding(Orders):
     day_rules = (duplicates(at_most=0, when_broken="hold"),)
 
 
-TERMS = Terms("silver.orders", Orders, Policy(("order_no",), event_time="sold_at"), "business_date")
+TERMS = TableSpec("silver.orders", Orders, Policy(("order_no",), event_time="sold_at"), "business_date")
 
 
 def made(contract: type[Contract] = Orders) -> Made:
@@ -75,7 +75,7 @@ class UnitsOfDays(Contract):
 
 
 READER = Made(
-    Terms("gold.units_of_days", UnitsOfDays, Policy(("business_date",)), "business_date"),
+    TableSpec("gold.units_of_days", UnitsOfDays, Policy(("business_date",)), "business_date"),
     lambda orders: orders.groupBy("business_date").agg(F.sum("units").alias("units")),
     {"orders": "silver.orders"},
 )

@@ -14,7 +14,7 @@ from lakehouse.contracts.casting import typed
 from lakehouse.contracts.contract import Contract, column, rule
 from lakehouse.contracts.partition_rules import duplicates, hours, volume
 from lakehouse.contracts.policy import Policy
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableError, TableLayout
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.sail import SailEngine
@@ -55,7 +55,7 @@ class Orders(Contract):
         return units <= 100
 
 
-TERMS = Terms("silver.orders", Orders, Policy(("order_no", "product"), event_time="sold_at"), "business_date")
+TERMS = TableSpec("silver.orders", Orders, Policy(("order_no", "product"), event_time="sold_at"), "business_date")
 SUBJECT = Subject(TERMS, typed(Orders), "bronze.orders")
 
 

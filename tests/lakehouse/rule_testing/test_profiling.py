@@ -13,7 +13,7 @@ import pytest
 from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.row_outcome import OUTCOME, PUBLISHED, RULES
-from lakehouse.contracts.terms import Terms
+from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.delta.model import TableError
 from lakehouse.delta.predicates import Predicate
 from lakehouse.engines.sail import SailEngine
@@ -41,7 +41,7 @@ class Orders(Contract):
     business_date: T.DateType = column("day; the partition")
 
 
-TERMS = Terms("silver.orders", Orders, Policy(("order_no",), event_time="sold_at"), "business_date")
+TERMS = TableSpec("silver.orders", Orders, Policy(("order_no",), event_time="sold_at"), "business_date")
 
 
 def rows_of(day: dt.date) -> list[dict[str, object]]:

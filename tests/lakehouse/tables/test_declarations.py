@@ -13,7 +13,7 @@ from lakehouse.contracts.contract import Contract, column
 from lakehouse.landing.reader import CsvFormat
 from lakehouse.publication.scd2 import History
 from lakehouse.tables.calendars import DAILY, WEEKLY
-from lakehouse.tables.declarations import Reads, bronze_table, gold_table, history_table, silver_table
+from lakehouse.tables.declarations import InputWindow, bronze_table, gold_table, scd2_table, silver_table
 from lakehouse_assets.gold.weekly_sales_summary import weekly_sales_summary
 from lakehouse_assets.silver.transactions import transactions
 
@@ -108,16 +108,18 @@ ORDERS = History(
 
 
 def test_a_dimension_with_history_reads_its_feed_and_sightings_whole_and_has_no_partitions_on_disk(module):
-    table = history_table(contract=Orders, history=ORDERS)(module("anywhere.gold.orders"))
+    table = scd2_table(contract=Orders, history=ORDERS)(module("anywhere.gold.orders"))
     assert (table.full_name, table.history, table.partition_column) == ("gold.orders", ORDERS, DAILY)
     assert (table.terms.partitioned, table.terms.policy.key) == (False, ("number", "valid_from"))
-    assert dict(table.reads) == dict.fromkeys(["bronze_orders", "gold_daily_orders"], Reads(whole=True, required=False))
+    assert dict(table.reads) == dict.fromkeys(
+        ["bronze_orders", "gold_daily_orders"], InputWindow(whole=True, required=False)
+    )
 
 
 def test_the_function_of_a_history_takes_what_the_history_names_in_its_order(module):
     turned = replace(ORDERS, changes="gold.daily_orders", sightings={"bronze.orders": "sold_at"})
     with pytest.raises(ValueError, match=r"gold\.orders: its function takes gold_daily_orders, bronze_orders, in this"):
-        history_table(contract=Orders, history=turned)(module("anywhere.gold.orders"))
+        scd2_table(contract=Orders, history=turned)(module("anywhere.gold.orders"))
 
 
 def test_the_policy_says_what_the_declaration_said(module):

@@ -1,4 +1,4 @@
-"""The terms of a table: everything about it that publishing its rows depends on."""
+"""The specification of a table: everything about it that publishing its rows depends on."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """On what terms a table is published.
+class TableSpec:
+    """What a table is published by.
 
     Attributes:
         name: ``silver.transactions``.
