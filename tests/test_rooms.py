@@ -64,8 +64,9 @@ CLIENTS = {
 NEED_AT_ONCE = {
     "lakehouse/contracts/contract.py": {"pandera", "pyspark"},
     "lakehouse/lineage/plan_walker.py": {"pyspark"},
+    "lakehouse/tables/scd2_transforms.py": {"pyspark"},
 }
-"""What a module cannot do without: contracts are Pandera models, and plans are PySpark's."""
+"""What a module cannot do without: contracts are Pandera models, plans and transforms are PySpark's."""
 HEAVY = {"pyspark", "deltalake", "duckdb", "pandera", "boto3", "pandas", "pysail"}
 
 
