@@ -304,6 +304,7 @@ def _in_range(value: Column, min_value: Any, max_value: Any, **ends: bool) -> Co
 
 def _pattern(pattern: str | re.Pattern[str], *, anchored: bool) -> str:
     text = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
+    text = re.sub(r"(?<!\\)\$$", r"\\z", text)  # to Spark, `$` is also before a line end that is the last character
     return f"^(?:{text})" if anchored else text
 
 

@@ -37,6 +37,7 @@ CHECKS = {
     "notin": ({"notin": [1, 2]}, "notin", [3], [1, 2]),
     "str_matches": ({"str_matches": r"[a-c]+"}, "str_matches", ["abc", "ax"], ["xabc", ""]),
     "str_matches_either": ({"str_matches": r"a|b"}, "str_matches", ["a", "bx"], ["xb"]),
+    "str_matches_to_the_end": ({"str_matches": r"[a-c]+$"}, "str_matches", ["abc"], ["abcd", "abc\n"]),
     "str_contains": ({"str_contains": "b"}, "str_contains", ["abc", "b"], ["ac", ""]),
     "str_startswith": ({"str_startswith": "a"}, "str_startswith", ["ab"], ["ba", ""]),
     "str_endswith": ({"str_endswith": "a"}, "str_endswith", ["ba"], ["ab", ""]),
