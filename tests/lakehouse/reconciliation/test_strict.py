@@ -41,10 +41,8 @@ def test_a_row_gone_from_silver_is_named_with_its_file_and_missed_in_gold(own_sa
     assert silver.found.startswith("2 rows, computed again 3, ")
     assert ", amount 5.000, computed again 7.500; 1 missing; missing line_id=" in silver.found
     assert "(transactions/2024-01-01.csv record 2)" in silver.found
-    direct = {
-        f"gold.{name}" for name in ("customer_days", "daily_sales_summary", "sales_by_product", "sales_by_region")
-    }
-    assert {(each.table, str(each.partition)) for each in gold} == {(name, "2024-01-01") for name in direct}
+    names = ("customer_days", "daily_sales_summary", "sales_by_product", "sales_by_region")
+    assert {(each.table, str(each.partition)) for each in gold} == {(f"gold.{name}", "2024-01-01") for name in names}
     daily = next(each for each in gold if each.table == "gold.daily_sales_summary")
     assert "net_sales 7.500, computed again 5.000" in daily.found
 
