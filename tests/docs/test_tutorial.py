@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse import Lakehouse
 from tests.docs.pages import Command, Shell, commands, files, page
 
 TUTORIAL = "docs/tutorial.md"
 READING = "docs/reading_gold.md"
-MISSING = [name for name in ("status", "plan", "trace", "reconcile", "quarantine") if not hasattr(Lakehouse, name)]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,6 @@ def test_the_tutorial_goes_from_its_file_to_the_numbers_it_shows(shell):
         shell.run(step)
 
 
-@pytest.mark.xfail(bool(MISSING), reason=f"Lakehouse has no {', '.join(MISSING)} yet", strict=True)
 def test_the_scripts_about_reading_gold_run_on_the_lake_of_the_tutorial(shell):
     scripts = files(page(READING))
     assert list(scripts) == ["first_session.py", "eight_threads.py"]
