@@ -1,5 +1,5 @@
-"""What the lakehouse holds: one table, one name, one file, in the folders of the three layers.
+"""What this lakehouse holds: one table, one name, one file, in the folders of the three layers.
 
-Belongs here: tables, their calendars, when they materialize, and how a table becomes a Dagster asset. Rules about rows
-live in ``quality``; reading files and committing tables in ``resources``.
+Belongs here: tables with their contracts and functions, and ``definitions``, where the application is put together. How
+a table is declared belongs in ``lakehouse.tables``; how it becomes an asset, in ``lakehouse.orchestration``.
 """

@@ -1,5 +1,5 @@
-"""What the lakehouse runs on: settings, storage, the landing zone, its reader, and the engines.
+"""Dagster resources, nothing else: the lakehouse that assets and sensors reach.
 
-Belongs here: everything that touches files, object stores, sessions or Delta commits. Knows no Dagster run and no
-business rule. Rules live in ``quality``; which rows a table holds lives in ``lakehouse_assets``.
+Belongs here: turning configuration into the library's objects. What a resource gives access to belongs in
+``lakehouse``.
 """

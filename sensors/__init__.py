@@ -1,5 +1,5 @@
-"""What starts runs: new landing objects start bronze, changed inputs start what follows.
+"""Dagster sensors, nothing else: new landing objects start bronze, changed inputs start what follows.
 
-Belongs here: pure decisions about what to request, and the thin Dagster sensors around them. What a run does belongs in
-``lakehouse_assets``; listing objects in ``lakehouse.landing.zone``.
+Belongs here: the thin sensors. What they request is decided in ``lakehouse.orchestration``; listing objects belongs in
+``lakehouse.landing``.
 """

@@ -1,5 +1,5 @@
-"""The `lakehouse` command.
+"""The command line: one module a command, which parses, calls ``Lakehouse`` and renders.
 
-Belongs here: commands, what they print, and reading the lake for people (`lake`, `landing_state`, `imbalances`).
-Not: anything that changes a table; that is done by the runs of `sensors` and what they call.
+Belongs here: options, exit codes, JSON, tables for people, progress on a terminal. Not here: anything that another face
+would need, too; that belongs in the library and is reached by ``lakehouse.project.Lakehouse``.
 """

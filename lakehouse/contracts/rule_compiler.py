@@ -1,7 +1,7 @@
 """Rules: a contract compiled to one projection that names, for each row, the rules it breaks.
 
 Belongs here: the meaning of every rule as a Spark expression, and the version of a set of rules. A null value passes
-every rule but ``not_null``, as in Pandera. What happens to a row that breaks a rule is ``judge``'s matter; what is
+every rule but ``not_null``, as in Pandera. What happens to a row that breaks a rule is for ``validation``; what is
 asked of a whole day, ``day_rules``'.
 
 =========================  ==========================================================================================

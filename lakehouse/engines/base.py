@@ -1,7 +1,7 @@
 """The engine port: what a place where DataFrames run and Delta tables are committed must be able to do.
 
 Belongs here: the protocol, its words and its errors. An implementation has a module of its own (``sail``, ``spark``);
-nothing outside ``resources`` calls ``.read`` or ``.write`` of a session.
+nothing outside ``engines`` calls ``.read`` or ``.write`` of a session.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def judge_received(
     without: Collection[str] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> DataFrame:
-    """Judge the rows a silver table makes of bronze rows (current file versions, see ``current``).
+    """Judge the rows a silver table makes of bronze rows (current file versions, see ``current_rows``).
 
     Args:
         bronze: the rows as received.

@@ -4,7 +4,7 @@ Dagster batches the materializations it makes of an output over a range. What a 
 each partition or the other days that late rows touched, it stores one by one; here these become one batch. On a storage
 that knows no batches, such as PostgreSQL or an ephemeral instance, they are stored one by one as ever.
 
-How a batch reaches the disk belongs in ``event_storage``; which verdicts there are belongs in ``quality``.
+How a batch reaches the disk belongs in ``event_storage``; which verdicts there are belongs in ``publication``.
 """
 
 from __future__ import annotations
