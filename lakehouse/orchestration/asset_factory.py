@@ -24,11 +24,11 @@ from lakehouse.orchestration.instance.events import (
     record_materializations,
 )
 from lakehouse.orchestration.partitions import Calendars, mapping
-from lakehouse.publication.publish import Publication, publish_derived, publish_received, slices, unreported
-from lakehouse.publication.scd2 import publish_histories
+from lakehouse.publication.publish import Publication, unreported
 from lakehouse.quarantine.table import unaccounted
 from lakehouse.tables.declarations import BronzeTable, ContractTable, ManagedTable, Scd2Table, Table, pool_of
-from lakehouse.tables.inputs import affected_partitions, compute, gating_inputs, load, required, sizes, waits_for_all
+from lakehouse.tables.inputs import gating_inputs, required, waits_for_all
+from lakehouse.tables.publishing import publish_table
 
 AUDIT = "audit"
 """The blocking check of silver and gold tables: the verdict on a partition before it was committed."""
@@ -147,36 +147,18 @@ def contract_asset(table: ContractTable, calendars: Calendars, tables: Mapping[s
 
     def body(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         engine = context.resources.lakehouse.engine
-        partitions = [dt.date.fromisoformat(day) for day in context.partition_keys]
-        run_id = context.run.run_id
         _note_reported(context, table, if_new=True)
         with engine.measured() as cost:
-            if table.layer == "silver":
-                (bronze,) = inputs.values()
-                publication = publish_received(
-                    engine, table.terms, table.transform, bronze, partitions, run_id=run_id, report=context.log.info
-                )
-            elif isinstance(table, Scd2Table):
-                publication = publish_histories(
-                    engine,
-                    table.terms,
-                    table.history,
-                    table.transform,
-                    {*partitions, *_left_unreported(context, table)},
-                    run_id=run_id,
-                    report=context.log.info,
-                )
-            else:
-                partitions = affected_partitions(
-                    engine, tables, table, sorted({*partitions, *_left_unreported(context, table)})
-                )
-                publication, parts = Publication(), [*slices(sizes(engine, tables, table, partitions))]
-                for part in parts:
-                    frames = inputs if inputs and len(parts) == 1 else load(engine, tables, table, part)
-                    frame = compute(table, frames, part)
-                    publication.extend(
-                        publish_derived(engine, table.terms, frame, part, run_id=run_id, report=context.log.info)
-                    )
+            publication = publish_table(
+                engine,
+                tables,
+                table,
+                [dt.date.fromisoformat(day) for day in context.partition_keys],
+                unreported=_left_unreported(context, table),
+                inputs=inputs,
+                run_id=context.run.run_id,
+                report=context.log.info,
+            )
         if table.layer == "silver":
             _report_quarantined(context, publication)
         followers = [
