@@ -12,12 +12,15 @@ from importlib.abc import MetaPathFinder
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Hides pandas."""
+    """Hides pandas until Pandera is imported, which needs it."""
+
+    is_needed = False
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         """Refuse pandas, and leave every other module to the next finder."""
         del path, target
-        if fullname == "pandas":
+        self.is_needed |= fullname == "pandera"
+        if fullname == "pandas" and not self.is_needed:
             raise ModuleNotFoundError("pandas is hidden from commands that only read")
 
 
