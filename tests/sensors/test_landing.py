@@ -12,6 +12,7 @@ import pytest
 from lakehouse.engines.sail import SailEngine
 from lakehouse.ingestion.file_registry import register
 from lakehouse.landing.zone import LandingObject, open_landing, route
+from lakehouse.orchestration import landing_scan
 from lakehouse.orchestration.landing_scan import (
     BRIDGED_DAYS,
     OVERLAP,
@@ -23,7 +24,6 @@ from lakehouse.orchestration.landing_scan import (
 )
 from lakehouse.settings import Settings
 from lakehouse_assets.definitions import build_defs
-from sensors import landing
 from tests.line import Line
 from tests.scenario import csv_bytes, day, drop, sale
 
@@ -156,7 +156,7 @@ def test_ranges_never_reach_across_a_day_that_was_materialized():
 
 
 def test_what_one_look_cannot_request_is_requested_by_the_next(monkeypatch):
-    monkeypatch.setattr(landing, "REQUESTS_PER_TICK", 2)
+    monkeypatch.setattr(landing_scan, "REQUESTS_PER_TICK", 2)
     odd = [file_of(number, seconds=1000 - 100 * number) for number in (1, 3, 5, 7, 9)]
     look = Looks([day(number) for number in range(1, 11)])
     assert look.spans(*odd) == [(1, 1), (3, 3)]
@@ -168,7 +168,7 @@ def test_what_one_look_cannot_request_is_requested_by_the_next(monkeypatch):
 
 
 def test_an_object_that_changes_while_others_wait_is_requested_again(monkeypatch):
-    monkeypatch.setattr(landing, "REQUESTS_PER_TICK", 1)
+    monkeypatch.setattr(landing_scan, "REQUESTS_PER_TICK", 1)
     look = Looks([day(2)])
     assert look.spans(file_of(1), file_of(3)) == [(1, 1)]
     assert look.spans(file_of(1, 50, etag="e2"), file_of(3)) == [(1, 1)]
@@ -177,7 +177,7 @@ def test_an_object_that_changes_while_others_wait_is_requested_again(monkeypatch
 
 
 def test_requests_are_shared_among_sources_and_none_is_lost(monkeypatch):
-    monkeypatch.setattr(landing, "REQUESTS_PER_TICK", 2)
+    monkeypatch.setattr(landing_scan, "REQUESTS_PER_TICK", 2)
     look = Looks([day(2)])
     others = [landed(f"customers/{day(number)}.jsonl") for number in (1, 20)]
     first = look(file_of(1), file_of(3), customers=others)
@@ -214,7 +214,7 @@ def test_an_object_dated_long_before_it_is_listed_is_not_missed():
 
 
 def test_more_overlooked_objects_than_one_look_requests_are_not_missed_either(monkeypatch):
-    monkeypatch.setattr(landing, "REQUESTS_PER_TICK", 1)
+    monkeypatch.setattr(landing_scan, "REQUESTS_PER_TICK", 1)
     look = Looks([day(number) for number in range(1, 10)])
     assert look.spans(file_of(9, 5000)) == [(9, 9)]
     slow = [file_of(number, 100) for number in (1, 3, 5)]
@@ -332,9 +332,11 @@ def test_a_file_that_was_taken_is_known_by_the_registry(landing_root):
     line.land(1)
     line.land(2)
     line.run(1)
-    (listed,) = [found for found in line.lakehouse.open_landing().objects("transactions/") if "03-01" in found.key]
-    assert landing._registered(line.lakehouse, "transactions") == {(listed.key, listed.etag)}  # noqa: SLF001
-    assert landing._registered(line.lakehouse, "customers") == set()  # noqa: SLF001
+    (listed,) = [
+        found for found in open_landing(line.settings.landing).objects("transactions/") if "03-01" in found.key
+    ]
+    assert landing_scan._registered(line.settings, "transactions") == {(listed.key, listed.etag)}  # noqa: SLF001
+    assert landing_scan._registered(line.settings, "customers") == set()  # noqa: SLF001
 
 
 def test_the_sensor_asks_for_what_a_dead_run_did_not_report(landing_root):

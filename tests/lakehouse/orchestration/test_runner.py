@@ -13,9 +13,9 @@ import pytest
 from dagster._utils.concurrency import ConcurrencySlotStatus
 
 from lakehouse.ingestion.batches import Ingestion
+from lakehouse.orchestration import landing_scan
 from lakehouse.orchestration.instance.home import copy_home, open_instance
 from lakehouse.orchestration.runner import backfill, run_until_idle
-from sensors import landing
 from tests.contents import OF_THE_RUN, content_hashes
 from tests.line import Line, bad_lines, days, good_lines
 from tests.scenario import csv_bytes, day, drop, rows, sale
@@ -187,7 +187,7 @@ def test_more_spans_than_one_look_requests_are_all_drained(line, monkeypatch):
     for number in range(1, 6):
         line.land(number)
     line.drain()
-    monkeypatch.setattr(landing, "REQUESTS_PER_TICK", 2)
+    monkeypatch.setattr(landing_scan, "REQUESTS_PER_TICK", 2)
     for number in (1, 3, 5):
         line.land(number, *good_lines(number, 4))
     line.drain()
