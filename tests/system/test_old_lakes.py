@@ -147,7 +147,7 @@ def test_a_corrected_file_and_a_new_day_reach_gold_and_files_that_were_moved_alo
 def test_a_persons_dagster_yaml_that_names_the_old_event_storage_still_loads(own_lake):
     home = own_lake / "dagster"
     settings = settings_of(home)
-    assert settings["event_log_storage"]["module"] == "lakehouse.orchestration.instance.event_storage"
+    assert settings["event_log_storage"]["module"] == "instance.event_storage"
     settings["event_log_storage"]["config"]["base_dir"] = str(home / "history" / "runs")
     (home / "dagster.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 

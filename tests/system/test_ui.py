@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lakehouse.contracts.contract import columns_of
+from lakehouse.orchestration.instance.home import prepare_home
 from lakehouse.tables.declarations import LAYERS, BronzeTable, ContractTable, ManagedTable
 from lakehouse_assets.definitions import find_tables
 from tests.lakehouse.cli.conftest import copied, shared_worlds
@@ -54,7 +55,9 @@ VERDICTS = """
 @pytest.fixture(scope="module")
 def lake(run_folder, tmp_path_factory) -> Path:
     held, _ = shared_worlds(run_folder)
-    return copied(held, tmp_path_factory.mktemp("ui") / "lake").root
+    root = copied(held, tmp_path_factory.mktemp("ui") / "lake").root
+    prepare_home(root / "dagster")  # which names the place that it was copied from
+    return root
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def contents(out):
 
 def test_the_same_arguments_give_the_same_bytes_in_another_process_with_other_hashes(world, tmp_path):
     program = (
-        "import shop, datetime, pathlib;"
+        "from examples import shop; import datetime, pathlib;"
         f"shop.generate(pathlib.Path({str(tmp_path)!r}), days=8, rows_per_day=200, seed=3,"
         " start=datetime.date(2026, 1, 5))"
     )

@@ -5,6 +5,7 @@ What they do is tested in ``tests/lakehouse/maintenance``.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shlex
 import shutil
@@ -196,8 +197,9 @@ def test_a_restore_is_shown_first_then_done_and_can_be_undone(own_root):
 
 
 def test_a_version_is_named_by_its_time(made_root):
-    at = maintain(made_root, "history", "silver.transactions", "--json").data[-2]["at"]
-    shown = maintain(made_root, "restore", "silver.transactions", "--as-of", at, "--json").data
+    at = dt.datetime.fromisoformat(maintain(made_root, "history", "silver.transactions", "--json").data[-2]["at"])
+    moment = (at + dt.timedelta(milliseconds=1)).isoformat()
+    shown = maintain(made_root, "restore", "silver.transactions", "--as-of", moment, "--json").data
     assert shown["version"] == 1
 
 

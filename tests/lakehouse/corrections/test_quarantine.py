@@ -41,7 +41,7 @@ def adds_up(lake) -> bool:
     found = Reconciliation()
     landing = landing_state(lake.settings, lake.catalog, lake.source_names)
     compare_tables(found, lake.catalog, lake.source_names, landing)
-    return found.imbalances == []
+    return found.discrepancies == []
 
 
 def versions(lake) -> dict[str, int]:

@@ -225,7 +225,7 @@ def test_executors_of_a_server_get_the_code_of_this_process(lake_root, spark_url
     (archive,) = session.range(0, 1, 1, 1).mapInArrow(found, "path string").collect()
     with zipfile.ZipFile(archive["path"]) as packed:
         code = packed.read("lakehouse/engines/base.py").decode()
-    assert code == (PROJECT / "resources" / "engine.py").read_text(encoding="utf-8")
+    assert code == (PROJECT / "lakehouse" / "engines" / "base.py").read_text(encoding="utf-8")
 
 
 def test_old_event_logs_are_thrown_away_when_a_session_opens(tmp_path, monkeypatch):

@@ -157,7 +157,7 @@ def test_a_crash_between_append_and_report_loses_nothing(line, monkeypatch, died
             patched.setattr(Ingestion, "confirm", die)
         else:
             patched.setattr("lakehouse.orchestration.asset_factory._report_ingested", die)
-        failed = run_until_idle(line.defs, line.lakehouse, line.sources, line.instance)
+        failed = run_until_idle(line.defs, line.settings, line.sources, line.instance)
     assert [(failure.table, failure.message) for failure in failed.errors] == [
         ("bronze.transactions", "RuntimeError: died")
     ]

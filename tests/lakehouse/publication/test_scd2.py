@@ -42,7 +42,7 @@ def test_what_comes_late_and_what_is_seen_no_more_end_in_one_history_and_say_whi
     result = members(lake, day(2), day(5), members=[late])
     assert (result.version, result.affected) == (2, [day(2), day(4), day(6)])
     assert lake.versions() == due([late], seen[1:3])  # of the other nothing is known any more
-    assert lake.said[-1] == "gold.dim_members: 2 rows new or changed, 1 gone; 3 days have to be made again"
+    assert lake.said[-1] == "gold.dim_members: 2 rows new or changed, 1 gone; 3 days have to be restated"
 
 
 def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
@@ -58,7 +58,7 @@ def test_days_in_any_order_end_in_one_history_and_say_which_days_follow(lake):
     assert lake.versions() == due([earlier], seen)
     assert members(lake, day(2), visits=[]).affected == [day(2), day(4)]  # first seen on another day now
     assert lake.versions() == due([earlier], seen[1:])
-    assert lake.said[-1] == "gold.dim_members: 1 rows new or changed, 1 gone; 2 days have to be made again"
+    assert lake.said[-1] == "gold.dim_members: 1 rows new or changed, 1 gone; 2 days have to be restated"
 
 
 def test_a_first_sighting_that_moves_past_a_day_that_is_not_at_hand_is_found_there(lake):

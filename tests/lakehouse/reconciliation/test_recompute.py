@@ -117,7 +117,7 @@ def test_a_table_that_was_never_written_holds_nothing(engine):
     for table in again.tables.values():
         if isinstance(table, ContractTable):
             assert again.actual(table) == {}
-            assert again.expected(table).contents == {}
+            assert again.expected(table).digests == {}
 
 
 def test_a_column_that_a_table_does_not_have_yet_is_null(engine):
