@@ -134,11 +134,12 @@ def happen(root: Path, chance: random.Random) -> str:
     return f"{kind} of {day}"
 
 
-def test_in_random_cases_the_plan_lists_exactly_what_the_run_rewrites(own_shop):
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.long)])
+def test_in_random_cases_the_plan_lists_exactly_what_the_run_rewrites(own_shop, times):
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")  # noqa: T201 - what happened
     chance = random.Random(seed)  # noqa: S311 - a test's choice, not a secret
-    for _ in range(3):
+    for _ in range(times):
         what = [happen(own_shop, chance) for _ in range(chance.randint(1, 2))]
         plan = planned(own_shop)
         assert plan == run(own_shop), (seed, what)

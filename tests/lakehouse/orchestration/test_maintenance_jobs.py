@@ -177,7 +177,7 @@ def test_a_table_waits_for_its_writer_and_the_others_do_not(landing_root, tmp_pa
 
     storage.free_concurrency_slot_for_step("some writer", "bronze__transactions")
 
-    night.join(60)
+    night.join(180)
     assert done[0].success
     assert operations(line, "bronze.transactions")[0] == "OPTIMIZE"
 
