@@ -70,19 +70,16 @@ class Lakehouse:
 
     Attributes:
         settings: where it is and what computes it.
-        application: the project that declares its tables.
     """
 
     def __init__(
         self,
         settings: Settings,
-        application: Application,
         tables: Sequence[Table] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Take what ``open`` has found; without tables, every one of the project."""
+        """Take what ``open`` has found; without tables, every one of the project is there."""
         self.settings = settings
-        self.application = application
         self._given = tables
         self._clock = clock
 
@@ -105,11 +102,19 @@ class Lakehouse:
 
         Raises:
             SettingsError: the environment or the root describes no usable lakehouse.
-            NoApplicationError: no project of tables is found from the current folder.
         """
         if settings is None:
             settings = Settings.load() if root is None else Settings.load(root=str(root))
-        return cls(settings, find_application(Path.cwd()), tables, clock)
+        return cls(settings, tables, clock)
+
+    @cached_property
+    def application(self) -> Application:
+        """The project that declares its tables; reading by name needs none.
+
+        Raises:
+            NoApplicationError: no project of tables is found from the current folder.
+        """
+        return find_application(Path.cwd())
 
     @property
     def catalog(self) -> Catalog:

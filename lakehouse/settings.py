@@ -1,8 +1,8 @@
 """The settings of a lakehouse, read from the environment and validated in one place.
 
 Nothing else in the project reads ``LAKEHOUSE_*`` variables. How a location is opened belongs in ``storage`` and
-``landing``; how Dagster is configured belongs in ``instance``. Credentials are no settings: they stay in the standard
-variables of the cloud they are for, and a location or an address that holds one is refused.
+``landing``; how Dagster is configured belongs in ``orchestration.instance``. Credentials are no settings:
+they stay in the standard variables of the cloud they are for, and a location or an address that holds one is refused.
 """
 
 from __future__ import annotations

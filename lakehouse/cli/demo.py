@@ -1,4 +1,4 @@
-"""`lakehouse demo`: sample data from landing to gold, and what came of them."""
+"""`lakehouse demo`: sample data from landing to gold, with a scorecard."""
 
 from __future__ import annotations
 

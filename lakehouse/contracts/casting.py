@@ -1,7 +1,7 @@
 """From received text to the contract's types, without losing what was received.
 
 Belongs here: the one projection that types a source's columns. It never fails and never drops a row: what cannot be
-typed exactly becomes null, and the rule ``<column>:readable`` (see ``rules``) rejects the row later.
+typed exactly becomes null, and the rule ``<column>:readable`` (see ``rule_compiler``) rejects the row later.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Belongs here: the meaning of every rule as a Spark expression, and the version of a set of rules. A null value passes
 every rule but ``not_null``, as in Pandera. What happens to a row that breaks a rule is for ``validation``; what is
-asked of a whole day, ``day_rules``'.
+asked of a whole day, for ``partition_rules``.
 
 =========================  ==========================================================================================
 ``record:<kind>``          the landing reader could not read the record (``fields``, ``quote``, ``encoding`` ...)

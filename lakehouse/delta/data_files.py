@@ -1,7 +1,7 @@
 """The data files of a table as its log names them: by partition, with sizes and rows.
 
 Belongs here: what is decided from a log alone, such as which partitions need to be rewritten and which files no version
-needs. What is then done with them is for ``operations`` and the engines.
+needs. What is then done with them is for ``maintenance`` and the engines.
 """
 
 from __future__ import annotations

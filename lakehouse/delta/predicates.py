@@ -1,7 +1,7 @@
 """The rows of a table that one write replaces or one read takes, as an explicit predicate.
 
 Belongs here: the one place where partition values become SQL text. Which partitions a run is about is decided by
-``io_managers`` and ``lakehouse_assets``.
+``io_managers`` and ``orchestration``.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ class Engine(Protocol):
         ...
 
     def restoration(self, table: str, point: int | dt.datetime) -> Restoration:
-        """Return what a restore would do; it raises what that would, but for files that are gone."""
+        """Return what a restore would do; it raises the same errors, except for files that are gone."""
         ...
 
     def restore(self, table: str, point: int | dt.datetime, *, metadata: Mapping[str, str] | None = None) -> int:

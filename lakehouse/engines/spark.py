@@ -2,7 +2,7 @@
 
 Belongs here: how the port's writes are said in Spark, over a classic session and over Spark Connect alike (no
 ``DeltaTable`` API, no RDDs). How a session comes to be is ``spark_session``'s matter; tables are found, made and
-widened by ``delta_tables``, so that they do not depend on the engine.
+widened by ``delta.tables``, so that they do not depend on the engine.
 """
 
 from __future__ import annotations

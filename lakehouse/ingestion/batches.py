@@ -1,7 +1,7 @@
 """Ingestion: landing files into a bronze table, exactly once.
 
 Belongs here: which files are new, the batch protocol, and what bronze adds to a row. Reading one file is ``staging``;
-which Dagster partitions a run reports is for ``lakehouse_assets``.
+which Dagster partitions a run reports is for ``orchestration``.
 
 The protocol of a batch, with number N, one batch at a time per source:
 

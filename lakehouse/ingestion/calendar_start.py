@@ -1,6 +1,6 @@
-"""The first day of a lake's calendar, which is for life: every partition and every absurd date was told by it.
+"""The lake's start date. It is fixed once data exists, because partitions and date checks depend on it.
 
-Belongs here: keeping it in the lake, and refusing another one. Which days there are is ``lakehouse_assets``' matter.
+Belongs here: keeping it in the lake, and refusing another one. Which days there are is for ``tables.calendars``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The registry of landing files: every file version that was ever taken, and what became of it.
 
-Belongs here: the layout of ``system.landing_files`` and what is asked of it. When a file is registered is
-``ingestion``'s matter.
+Belongs here: writing ``system.landing_files``, and questions to it. When a file is registered is for ``batches``; the
+table's layout belongs in ``delta.system_tables``.
 
 The outcomes of a file version in a batch:
 

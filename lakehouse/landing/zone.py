@@ -1,7 +1,7 @@
 """The landing zone: which objects sources have dropped, and how to open one.
 
 Belongs here: listing and opening landing objects on disk, on S3 and on ADLS, and the one rule that reads a source and a
-landing date out of a key. What a file contains is for ``landing_reader``; what is done with it, for ``ingestion``.
+landing date out of a key. What a file contains is for ``reader``; what is done with it, for ``ingestion``.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class Audit:
         tallies: one per partition of the write, with ``rows_in`` and ``superseded`` where they are known.
         policy: when to hold.
         contract: says which rules hold a day, and what is asked of a whole day; without it nothing is.
-        earlier: figures of earlier days, for the day rules that look back (``day_rules.earlier_figures``).
+        earlier: figures of earlier days, for the day rules that look back (``publication.earlier_figures``).
         strict: hold a day with any rejected row (tables made from other tables have no quarantine).
         without: day rules to leave out, by name.
     """

@@ -196,7 +196,7 @@ def publish_derived(
     run_id: str,
     report: Report = lambda _: None,
 ) -> Publication:
-    """Publish the partitions of a table made from other tables whose rows are not what they were, in one commit.
+    """Publish the changed partitions of a table made from other tables, in one commit.
 
     A partition with a row that a rule rejects is held.
     """
@@ -309,7 +309,7 @@ def _count_replayed(judged: JudgedDays, rejected: pa.Table) -> None:
 
 
 def _note_waived(judged: JudgedDays, policy: Policy, result: Publication) -> None:
-    """Note the days that are published by a release; of a day that needs none it is forgotten."""
+    """Note the days that a release publishes, and drop releases that are not needed."""
     for day, tally in judged.tallies.items():
         held_for = tally.worth_a_look(policy)
         if tally.released and held_for and day not in result.held:
@@ -322,7 +322,7 @@ def _note_waived(judged: JudgedDays, policy: Policy, result: Publication) -> Non
 def _write_quarantine(
     engine: Engine, table: str, rejected: pa.Table, days: Sequence[dt.date], context: PublicationContext, run_id: str
 ) -> set[dt.date]:
-    """Write what is rejected now, beside what was and is not any more; return the days that have such rows."""
+    """Write the partitions' quarantine, open rows and closed ones; return the days that have any."""
     where = Predicate("business_date", tuple(days), equals=(("table_name", table),))
     is_there = engine.version(QUARANTINE.name) is not None
     before = engine.collect(engine.read(QUARANTINE.name, where)) if is_there else QUARANTINE.schema.empty_table()

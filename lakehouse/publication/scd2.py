@@ -92,7 +92,7 @@ def publish_history(
     run_id: str,
     report: Report = lambda _: None,
 ) -> Publication:
-    """Bring the histories of the members that some days touch to what they ought to be, in one merge.
+    """Rebuild the histories of the members that some days affect, and merge them in one commit.
 
     The tables that the dimension is made from are read here; any of them may never have been written.
 

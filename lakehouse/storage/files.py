@@ -1,7 +1,7 @@
 """Files of the lake by URI: where a table lies, atomic reads and writes of small files, how object stores are reached.
 
 Belongs here: the mapping from names to locations and byte-level access under the root, on disk, in S3 and in Azure.
-Tables' contents go through an engine; the landing zone has its own module, ``landing``.
+Tables' contents go through an engine; the landing zone has a room of its own, ``landing``.
 
 Credentials are nowhere in here. Every library finds them in the standard variables (``AWS_ACCESS_KEY_ID``,
 ``AZURE_STORAGE_ACCOUNT_KEY`` ...) or has them from the machine's role, so that none can get into a log or a table.
