@@ -1,7 +1,7 @@
 """Day rules: what a contract asks of a whole day, from the figures of its rows and of earlier days.
 
 Belongs here: the rules and the figures they need. The figures of the day at hand are counted by the ``audit``, which
-also decides; those of earlier days are read by ``earlier_figures``; rules about single rows belong in ``rule_compiler``.
+also decides; those of earlier days are read by ``earlier_figures``. Rules about rows belong in ``rule_compiler``.
 
 A contract lists them as its ``day_rules``::
 

@@ -1,4 +1,4 @@
-"""Fitting: bringing rows to a table's columns, order and types, or refusing what would not stay the same.
+"""Schema enforcement: rows are cast to a table's columns, order and types, and a lossy cast is refused.
 
 Belongs here: what a write refuses whatever engine commits it. Rows outside a predicate are the commit's own matter.
 """
