@@ -79,10 +79,11 @@ class TableRows:
         Raises:
             RequestError: there is no such column, or the condition is none, or it holds a query of its own.
         """
+        engine = self.engine()  # the engine first: it imports PySpark, one thread at a time
         from pyspark.errors import PySparkException
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
-        frame = self.engine().read(self.table, version=self.catalog.open(self.table).version())
+        frame = engine.read(self.table, version=self.catalog.open(self.table).version())
         if self.where is not None:
             if found := _QUERY.search(self.where):  # the engine would open any file for it
                 raise RequestError(f"a condition for Spark holds no query and no comment, such as {found[0]!r} begins")

@@ -21,6 +21,9 @@ def engine_of(settings: Settings) -> Engine:
 def open_engine(root: str, name: str, spark_url: str) -> Engine:
     """Return a lake's engine, one in a process, whichever thread asks first."""
     with _LOCK:
+        # PySpark's packages import each other: two threads that import them at once may find one half loaded.
+        import pyspark.sql  # noqa: F401
+
         return _opened(root, name, spark_url)
 
 

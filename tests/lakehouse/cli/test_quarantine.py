@@ -325,7 +325,7 @@ def line_counts(root: Path, day: str) -> tuple[int, int | None]:
         ("lakehouse.publication.publish._write_quarantine", ("run",)),
         ("lakehouse.publication.publish.write_ledger", ("run",)),
         ("lakehouse.orchestration.asset_factory._report_published", ("run",)),
-        ("lakehouse.orchestration.asset_factory.publish_derived", ("run",)),
+        ("lakehouse.tables.publishing.publish_derived", ("run",)),
         ("lakehouse.orchestration.asset_factory._report_published", ("quarantine", "replay")),
     ],
 )
@@ -357,7 +357,7 @@ def test_a_release_that_dies_with_its_decision_is_completed_if_it_was_taken(own_
 
 def test_a_release_is_of_what_was_audited_and_not_of_what_has_arrived_since(own_root):
     land(own_root, "2024-01-03-more.csv", lines_of("2024-01-03", 1, InvoiceNo="77"))
-    dies(own_root, "lakehouse.orchestration.asset_factory.publish_received", "run")
+    dies(own_root, "lakehouse.tables.publishing.publish_received", "run")
     refused = quarantine(own_root, "release", *HELD, *WHY)
     assert "more has arrived for silver.transactions 2024-01-03" in sentence_of(refused)
     assert not (own_root / "system" / "decisions").exists()
