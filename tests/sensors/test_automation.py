@@ -60,7 +60,7 @@ def test_what_comes_first_and_fails_does_not_keep_the_others_waiting(line):
     assert ticked(conditions, **silver_first) == {SILVER: days([1, 2])}
     assert ticked(conditions, **silver_first)[DAILY] == days(
         [1]
-    )  # of a day that was not made again the last one stands
+    )  # of a day that was not computed again the last one stands
     assert ticked(conditions, **silver_first) == {}
 
 

@@ -1,4 +1,4 @@
-"""Requests made again: for runs that failed in bronze, and for ingestions that died before they reported."""
+"""Retried requests: for runs that failed in bronze, and for ingestions that died before they reported."""
 
 from __future__ import annotations
 

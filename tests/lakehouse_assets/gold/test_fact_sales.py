@@ -135,7 +135,7 @@ def publish(engine, *days):
 
 
 def facts(engine):
-    """Return the facts of each day, made anew."""
+    """Return the facts of each day, computed again."""
     frames = [engine.read(name) for name in ("silver.transactions", "gold.dim_customers", "gold.dim_products")]
     found = {}
     for row in engine.collect(fact_sales(*frames)).to_pylist():
