@@ -56,7 +56,7 @@ def started(
                 process.wait()
 
 
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120, log: Path | None = None) -> Any:
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 240, log: Path | None = None) -> Any:
     """Return the first true value of a condition.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Stock and sessions over the whole line: what is late restates exactly the days that come out otherwise."""
+"""Stock and sessions over the whole line: what is late restates exactly the days whose rows differ."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Dev:
         wait_for(
             f"{table} to hold {expected}, it holds {self.rows(table)}",
             lambda: sorted(_rows(str(self.root), table, *names), key=str) == sorted(expected, key=str),
-            seconds=180,
+            seconds=300,
             log=self.log,
         )
 
@@ -101,7 +101,7 @@ def test_files_dropped_into_a_bucket_reach_gold_in_the_bucket(s3, tmp_path):
         content = "\n".join([HEADER, _line("536365", 6, TUESDAY, "2.55"), ""]).encode()
         s3.put("lake/landing/transactions/2010-12-07.csv", content)
         expected = [{"business_date": TUESDAY, **_sales(1, 1, 6, "15.300", "0.000")}]
-        wait_for("the day to be in gold", lambda: _rows(root, DAILY, *expected[0]) == expected, seconds=180, log=log)
+        wait_for("the day to be in gold", lambda: _rows(root, DAILY, *expected[0]) == expected, seconds=300, log=log)
 
 
 def _rows(root: str, table: str, *columns: str) -> list[dict]:
