@@ -6,6 +6,7 @@ to say is for its own module.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -23,7 +24,6 @@ from lakehouse.text import cleaned, plain
 OK, FAILED, IMBALANCED, HELD, INTERRUPTED = 0, 1, 2, 3, 130
 
 _WIDTH_OF_A_FILE = 200
-
 _JSON = "lakehouse.json"
 
 
@@ -134,6 +134,15 @@ def span(days: Sequence[object]) -> str:
     if not days:
         return ""
     return str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def time_of(text: str) -> dt.datetime:
+    """Return the time that --as-of gives, in UTC unless it has an offset."""
+    try:
+        given = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--as-of {text}: give a time like 2024-01-31T18:00 or 2024-01-31T18:00+01:00") from None
+    return given if given.tzinfo else given.replace(tzinfo=dt.UTC)
 
 
 def print_json(value: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from lakehouse.cli.console import CommandError, JsonFlag, how_many, number, out, print_json, table
+from lakehouse.cli.console import CommandError, JsonFlag, how_many, number, out, print_json, table, time_of
 from lakehouse.project import Lakehouse
 
 if TYPE_CHECKING:
@@ -42,21 +41,13 @@ def restore(
     if (version is None) == (as_of is None):
         raise CommandError("give either --version or --as-of")
     lake = Lakehouse.open()
-    plan = lake.maintenance.restore_plan(table_name, _time(as_of or "") if version is None else version)
+    plan = lake.maintenance.restore_plan(table_name, time_of(as_of or "") if version is None else version)
     restored = lake.maintenance.restore(table_name, plan.restoration.version) if yes else None
     follow = [_with_command(lake, each) for each in plan.rebuilds]
     if as_json:
         print_json({**vars(plan.restoration), "restored": restored, "rebuild": follow})
     else:
         _print(plan.restoration, restored, follow)
-
-
-def _time(text: str) -> dt.datetime:
-    try:
-        given = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--as-of {text}: give a time like 2024-01-31T18:00 or 2024-01-31T18:00+01:00") from None
-    return given if given.tzinfo else given.replace(tzinfo=dt.UTC)
 
 
 def _with_command(lake: Lakehouse, each: Rebuild) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import itertools
 import json
 import sys
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lakehouse.cli.console import CommandError, JsonFlag, err, out, table
+from lakehouse.cli.console import CommandError, JsonFlag, err, out, table, time_of
 from lakehouse.cli.process import PROCESS
 from lakehouse.project import Lakehouse
 from lakehouse.text import cell, plain
@@ -44,23 +43,13 @@ def query(
         raise CommandError("--json and --csv exclude each other")
     if version is not None and as_of is not None:
         raise CommandError("--version and --as-of exclude each other")
-    found = Lakehouse.open().cursor(sql, version=version, as_of=_time(as_of))
+    found = Lakehouse.open().cursor(sql, version=version, as_of=None if as_of is None else time_of(as_of))
     if as_json:
         _print_json(found.columns, itertools.islice(found, limit))
     elif as_csv:
         _print_csv(found.columns, itertools.islice(found, limit))
     else:
         _print_table(found.columns, iter(found), SHOWN_ROWS if limit is None else limit)
-
-
-def _time(text: str | None) -> dt.datetime | None:
-    if text is None:
-        return None
-    try:
-        given = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--as-of {text}: give a time like 2024-01-31T18:00 or 2024-01-31T18:00+01:00") from None
-    return given if given.tzinfo else given.replace(tzinfo=dt.UTC)
 
 
 def _print_json(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:

@@ -15,10 +15,10 @@ from lakehouse.catalog.ledger_views import LedgerEntries
 from lakehouse.contracts.casting import named
 from lakehouse.contracts.contract import columns_of
 from lakehouse.contracts.row_outcome import DUPLICATE, OUTCOME, POINTERS, PUBLISHED, REFUSED, RULES, SUPERSEDED_MARK
-from lakehouse.lineage.row_trace import RecordTrace, key_of, partitions_of
+from lakehouse.lineage.row_trace import RecordTrace, partitions_of
 from lakehouse.publication.current_rows import current_rows
 from lakehouse.quarantine.decisions import DISCARD, FIX, RecordId, active_decisions
-from lakehouse.reconciliation.recompute import Recomputation
+from lakehouse.reconciliation.recompute import Recomputation, key_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

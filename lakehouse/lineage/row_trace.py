@@ -120,11 +120,6 @@ class Trace:
         return None if self.differences is None else not self.differences
 
 
-def key_of(table: ContractTable) -> list[str]:
-    """Return the columns that name a row of a table."""
-    return list(dict.fromkeys([table.partition_column, *table.terms.policy.key]))
-
-
 def partitions_of(table: ContractTable, rows: pa.Table) -> list[dt.date]:
     """Return the partitions that rows lie in."""
     return sorted(set(rows.column(table.partition_column).to_pylist()))

@@ -15,10 +15,10 @@ from lakehouse.catalog.ledger_views import LedgerEntries
 from lakehouse.contracts.contract import columns_of
 from lakehouse.errors import RequestError
 from lakehouse.lineage.records import RecordFinder
-from lakehouse.lineage.row_trace import RowTrace, Trace, key_of, partitions_of
+from lakehouse.lineage.row_trace import RowTrace, Trace, partitions_of
 from lakehouse.lineage.verification import TraceVerifier
 from lakehouse.publication.digests import to_contract
-from lakehouse.reconciliation.recompute import Recomputation
+from lakehouse.reconciliation.recompute import Recomputation, key_of
 from lakehouse.tables.declarations import ContractTable, Scd2Table
 from lakehouse.tables.inputs import is_wide, reads_of, self_input
 from lakehouse.text import cell

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.contracts.row_outcome import OUTCOME, POINTERS, PUBLISHED
 from lakehouse.lineage.records import RECORD, RecordFinder
-from lakehouse.lineage.row_trace import CellDifference, CellTrace, RowTrace, key_of, partitions_of
+from lakehouse.lineage.row_trace import CellDifference, CellTrace, RowTrace, partitions_of
 from lakehouse.publication.digests import to_contract
-from lakehouse.reconciliation.recompute import Recomputation
+from lakehouse.reconciliation.recompute import Recomputation, key_of
 from lakehouse.tables.declarations import ContractTable
 from lakehouse.tables.inputs import is_wide, self_input
 

@@ -137,7 +137,7 @@ class Recomputation:
         from pyspark.sql import functions as F  # noqa: N812 - the field's name for it
 
         actual, expected = self._sides(table, partitions)
-        partition, key = table.partition_column, self._key(table)
+        partition, key = table.partition_column, key_of(table)
         sides = [
             frame.select(  # Sail plans no union of columns whose comments differ; what is computed has none
                 *[F.coalesce(F.col(name), F.lit(None)).alias(name) for name in key],
@@ -272,9 +272,6 @@ class Recomputation:
         rows = self.engine.collect(measured).to_pylist()
         return {row[table.partition_column]: _digest(row, row["all"], money) for row in rows}
 
-    def _key(self, table: ContractTable) -> list[str]:
-        return list(dict.fromkeys([table.partition_column, *table.terms.policy.key]))
-
     def _sides(self, table: ContractTable, partitions: Sequence[dt.date]) -> tuple[DataFrame, DataFrame]:
         """Return the actual rows and the expected ones; the latter with their records, where they have any."""
         from pyspark.sql import functions as F  # noqa: N812
@@ -297,7 +294,7 @@ class Recomputation:
         from pyspark.sql import Window
         from pyspark.sql import functions as F  # noqa: N812
 
-        key = self._key(table)
+        key = key_of(table)
         place = F.row_number().over(Window.partitionBy(table.partition_column).orderBy(*key))
         few = self.engine.collect(by_key.withColumn("_place", place).where(F.col("_place") <= EXAMPLES).select(*key))
         if not few.num_rows:
@@ -328,6 +325,11 @@ class Recomputation:
         wanted = self.engine.session().createDataFrame(distinct).alias("wanted")
         same = [F.col(f"rows.{name}").eqNullSafe(F.col(f"wanted.{name}")) for name in columns]
         return frame.alias("rows").join(wanted, reduce(lambda left, right: left & right, same), "left_semi")
+
+
+def key_of(table: ContractTable) -> list[str]:
+    """Return the columns that name a row of a table."""
+    return list(dict.fromkeys([table.partition_column, *table.terms.policy.key]))
 
 
 def _decimals(table: ContractTable) -> list[str]:

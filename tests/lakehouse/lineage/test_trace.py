@@ -15,9 +15,9 @@ from lakehouse.contracts.contract import Contract, column
 from lakehouse.contracts.policy import Policy
 from lakehouse.contracts.table_spec import TableSpec
 from lakehouse.errors import RequestError
-from lakehouse.lineage.row_trace import key_of
 from lakehouse.project import Lakehouse
 from lakehouse.publication.publish import publish_derived
+from lakehouse.reconciliation.recompute import key_of
 from lakehouse.settings import Settings
 from lakehouse.tables.declarations import ContractTable
 from tests import real_data
